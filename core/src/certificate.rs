@@ -1,0 +1,332 @@
+//! A certificate as evidence: what peerkey reads in it (RFC 5280).
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::peer::{Email, HostName, Name, address_from_octets};
+
+/// A parsed certificate, with its DER.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+    spki: Vec<u8>,
+    not_before: i64,
+    not_after: i64,
+    names: Names,
+    subject_text: String,
+    issuer_text: String,
+    limits: Limits,
+}
+
+/// The names in a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The subjectAltNames of a supported kind, in order.
+    pub supported: Vec<CertificateName>,
+    /// What makes the certificate speak of more than `supported` says: a kind of name that peerkey
+    /// does not compare, or a common name that is not among the subjectAltNames.
+    pub beyond: Option<String>,
+}
+
+/// A subjectAltName of a supported kind (RFC 5280 section 4.2.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateName {
+    /// One name.
+    Exact(Name),
+    /// `*.example.org`: each name of one label below (RFC 9525 section 6.3).
+    Wildcard(HostName),
+}
+
+impl CertificateName {
+    /// Whether the certificate, by this name, speaks of `name`.
+    pub fn covers(&self, name: &Name) -> bool {
+        match (self, name) {
+            (Self::Exact(own), name) => own == name,
+            (Self::Wildcard(domain), Name::Host(host)) => host.parent().as_ref() == Some(domain),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => name.fmt(f),
+            Self::Wildcard(domain) => write!(f, "*.{domain}"),
+        }
+    }
+}
+
+/// What a certificate says of its own use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// basicConstraints with cA TRUE; None without the extension.
+    pub is_ca: Option<bool>,
+    /// keyUsage has keyCertSign; None without the extension.
+    pub signs_certificates: Option<bool>,
+    /// extKeyUsage; None without the extension.
+    pub purposes: Option<Purposes>,
+    /// The value of nameConstraints, a DER NameConstraints.
+    pub name_constraints: Option<Vec<u8>>,
+    /// X.509 version, 1 to 3.
+    pub version: u32,
+}
+
+/// For what a certificate or an anchor may be used (RFC 5280 section 4.2.1.12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purposes {
+    /// TLS server authentication.
+    pub server: bool,
+    /// TLS client authentication.
+    pub client: bool,
+    /// E-mail protection.
+    pub email: bool,
+}
+
+impl Purposes {
+    /// Everything.
+    pub const ALL: Self = Self { server: true, client: true, email: true };
+
+    /// What both allow.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            server: self.server && other.server,
+            client: self.client && other.client,
+            email: self.email && other.email,
+        }
+    }
+}
+
+/// Why bytes are no certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateError(String);
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CertificateError {}
+
+impl Certificate {
+    /// Reads one DER certificate, and nothing behind it. No signature is checked.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let (rest, parsed) = X509Certificate::from_der(der)
+            .map_err(|error| CertificateError(format!("not a DER certificate ({error})")))?;
+        if !rest.is_empty() {
+            return Err(CertificateError(format!("{} bytes behind the certificate", rest.len())));
+        }
+        let limits = limits(&parsed)?;
+        Ok(Self {
+            subject: parsed.subject().as_raw().to_vec(),
+            issuer: parsed.issuer().as_raw().to_vec(),
+            serial: parsed.tbs_certificate.raw_serial().to_vec(),
+            spki: parsed.public_key().raw.to_vec(),
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            names: names(&parsed),
+            subject_text: printable(&parsed.subject().to_string()),
+            issuer_text: printable(&parsed.issuer().to_string()),
+            limits,
+            der: der.to_vec(),
+        })
+    }
+
+    /// The certificate itself.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// SHA-256 of the DER.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.der).into()
+    }
+
+    /// The subject, a DER Name.
+    pub fn subject(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// The issuer, a DER Name.
+    pub fn issuer(&self) -> &[u8] {
+        &self.issuer
+    }
+
+    /// The content octets of the serial number.
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// The key as it is encoded here, a DER SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The first and the last second of validity, since 1970.
+    pub fn validity(&self) -> (i64, i64) {
+        (self.not_before, self.not_after)
+    }
+
+    /// The names that it speaks of.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// What it says of its own use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The subject for people, with control characters escaped; may be empty.
+    pub fn subject_text(&self) -> &str {
+        &self.subject_text
+    }
+
+    /// The issuer for people, with control characters escaped.
+    pub fn issuer_text(&self) -> &str {
+        &self.issuer_text
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({self})")
+    }
+}
+
+impl fmt::Display for Certificate {
+    /// Its subject, or where that is empty its first name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.subject_text.as_str(), self.names.supported.first()) {
+            ("", Some(name)) => write!(f, "a certificate for {name}"),
+            ("", None) => f.write_str("a certificate without a name"),
+            (subject, _) => write!(f, "\"{subject}\""),
+        }
+    }
+}
+
+/// Text of a peer's, made safe for a terminal and a log: no control and no format characters.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if c.is_control() || hidden {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn limits(parsed: &X509Certificate<'_>) -> Result<Limits, CertificateError> {
+    let malformed =
+        |what: &str| CertificateError(format!("its {what} is malformed or twice there"));
+    let basic = parsed.basic_constraints().map_err(|_| malformed("basicConstraints"))?;
+    let usage = parsed.key_usage().map_err(|_| malformed("keyUsage"))?;
+    let purposes = parsed.extended_key_usage().map_err(|_| malformed("extKeyUsage"))?;
+    let constraints = parsed.name_constraints().map_err(|_| malformed("nameConstraints"))?;
+    let constraints_der = constraints.is_some().then(|| {
+        parsed.extensions().iter().find_map(|e| {
+            matches!(e.parsed_extension(), ParsedExtension::NameConstraints(_))
+                .then(|| e.value.to_vec())
+        })
+    });
+    Ok(Limits {
+        is_ca: basic.map(|b| b.value.ca),
+        signs_certificates: usage.map(|u| u.value.key_cert_sign()),
+        purposes: purposes.map(|p| Purposes {
+            server: p.value.any || p.value.server_auth,
+            client: p.value.any || p.value.client_auth,
+            email: p.value.any || p.value.email_protection,
+        }),
+        name_constraints: constraints_der.flatten(),
+        version: parsed.version().0 + 1,
+    })
+}
+
+fn names(parsed: &X509Certificate<'_>) -> Names {
+    let mut names = Names::default();
+    match parsed.subject_alternative_name() {
+        Ok(Some(extension)) => {
+            for name in &extension.value.general_names {
+                match supported(name) {
+                    Some(name) => names.supported.push(name),
+                    None => {
+                        names.beyond = Some(format!("the name {}", printable(&name.to_string())))
+                    }
+                }
+            }
+        }
+        Ok(None) => {}
+        Err(_) => names.beyond = Some("a malformed subjectAltName".into()),
+    }
+    for common in parsed.subject().iter_common_name() {
+        let text = common.as_str().unwrap_or("");
+        if !names.supported.iter().any(|name| says(name, text)) {
+            let text = printable(text);
+            names.beyond =
+                Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
+        }
+    }
+    names
+}
+
+fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
+    match name {
+        GeneralName::DNSName(text) => match text.strip_prefix("*.") {
+            Some(domain) => HostName::parse(domain).map(CertificateName::Wildcard),
+            None => HostName::parse(text).map(|h| CertificateName::Exact(Name::Host(h))),
+        },
+        GeneralName::IPAddress(octets) => {
+            address_from_octets(octets).map(|a| CertificateName::Exact(Name::Address(a)))
+        }
+        GeneralName::RFC822Name(text) => {
+            Email::parse(text).map(|e| CertificateName::Exact(Name::Email(e)))
+        }
+        _ => None,
+    }
+}
+
+fn says(name: &CertificateName, text: &str) -> bool {
+    match name {
+        CertificateName::Exact(own) => Name::parse(text).as_ref() == Some(own),
+        CertificateName::Wildcard(domain) => {
+            text.strip_prefix("*.").and_then(HostName::parse).as_ref() == Some(domain)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_cover_one_label() {
+        let wildcard = CertificateName::Wildcard(HostName::parse("example.org").unwrap());
+        let covers = |text| wildcard.covers(&Name::parse(text).unwrap());
+        assert!(covers("a.example.org"));
+        assert!(!covers("example.org"));
+        assert!(!covers("a.b.example.org"));
+        assert!(!covers("a@example.org"));
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_certificate_are_refused() {
+        for bytes in [&b""[..], b"x", &[0x30, 0x82, 0xff, 0xff], &[0x30, 0]] {
+            assert!(Certificate::from_der(bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The key that the peer proved to possess, in one form for every encoding of it.
+
+use std::fmt;
+
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use crate::crypto::Crypto;
+use crate::der;
+
+/// SHA-256 of a DER SubjectPublicKeyInfo (RFC 7469 section 2.4), written `sha256/BASE64`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// The hash of these bytes.
+    pub fn of(spki: &[u8]) -> Self {
+        Self(Sha256::digest(spki).into())
+    }
+
+    /// Reads `sha256/BASE64`, `sha256//BASE64` (curl) or 64 hex digits, colons allowed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = match text.strip_prefix("sha256/") {
+            Some(base64) => BASE64.decode(base64.trim_start_matches('/').as_bytes()).ok()?,
+            None => HEXLOWER_PERMISSIVE.decode(text.replace(':', "").as_bytes()).ok()?,
+        };
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The hash as 64 hex digits.
+    pub fn to_hex(&self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256/{}", BASE64.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A public key. Two encodings of one key are equal: RSA is compared by n and e, EC by curve and
+/// uncompressed point, RSASSA-PSS and RSA with the same n and e are one key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    canonical: Vec<u8>,
+    hashes: Vec<KeyHash>,
+}
+
+/// Why a SubjectPublicKeyInfo gives no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// It is not the DER of a SubjectPublicKeyInfo.
+    Malformed,
+    /// An EC key that spells out its curve instead of naming it (RFC 5480 section 2.1.1 forbids it).
+    ExplicitCurve,
+    /// An EC point that is compressed and could not be brought to the uncompressed form.
+    UnknownPoint,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the public key is malformed",
+            Self::ExplicitCurve => "the EC key spells out its curve instead of naming it",
+            Self::UnknownPoint => "the EC key is compressed, on a curve that is not known here",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+impl Key {
+    /// Reads a DER SubjectPublicKeyInfo. `crypto` uncompresses EC points where that is needed.
+    pub fn from_spki(spki: &[u8], crypto: &dyn Crypto) -> Result<Self, KeyError> {
+        let (rest, info) = SubjectPublicKeyInfo::from_der(spki).map_err(|_| KeyError::Malformed)?;
+        if !rest.is_empty() {
+            return Err(KeyError::Malformed);
+        }
+        let oid = info.algorithm.algorithm.as_bytes();
+        let bits: &[u8] = &info.subject_public_key.data;
+        let forms = match oid {
+            RSA_ENCRYPTION | RSASSA_PSS => rsa_forms(bits)?,
+            EC_PUBLIC_KEY => {
+                let curve = info.algorithm.parameters.as_ref().ok_or(KeyError::Malformed)?;
+                let curve = curve.as_oid().map_err(|_| KeyError::ExplicitCurve)?;
+                ec_forms(curve.as_bytes(), bits, || crypto.uncompressed_point(spki))?
+            }
+            _ => vec![spki.to_vec()],
+        };
+        let mut hashes: Vec<_> = forms.iter().map(|form| KeyHash::of(form)).collect();
+        let presented = KeyHash::of(spki);
+        if !hashes.contains(&presented) {
+            hashes.push(presented);
+        }
+        let canonical = forms.into_iter().next().unwrap_or_default();
+        Ok(Self { canonical, hashes })
+    }
+
+    /// The hash by which this key is stored: that of its usual encoding.
+    pub fn hash(&self) -> KeyHash {
+        self.hashes.first().copied().unwrap_or(KeyHash([0; 32]))
+    }
+
+    /// The hashes under which somebody may have written this key down; the usual one first.
+    pub fn hashes(&self) -> &[KeyHash] {
+        &self.hashes
+    }
+
+    /// The key in its usual encoding, as a DER SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &[u8] {
+        &self.canonical
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Key {}
+
+/// rsaEncryption with NULL parameters, then RSASSA-PSS without (RFC 4055 section 1.2).
+fn rsa_forms(bits: &[u8]) -> Result<Vec<Vec<u8>>, KeyError> {
+    let (n, e) = der::rsa_public_key(bits).ok_or(KeyError::Malformed)?;
+    let key = der::sequence(&[&der::unsigned(n), &der::unsigned(e)]);
+    let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
+    let pss = der::sequence(&[&der::oid(RSASSA_PSS)]);
+    let bits = der::bit_string(&key);
+    Ok(vec![der::sequence(&[&rsa, &bits]), der::sequence(&[&pss, &bits])])
+}
+
+/// The point uncompressed, then compressed (SEC 1 section 2.3.3).
+fn ec_forms(
+    curve: &[u8],
+    point: &[u8],
+    uncompress: impl FnOnce() -> Option<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, KeyError> {
+    let whole = match point.first() {
+        Some(4) => point.to_vec(),
+        Some(6 | 7) => [&[4], &point[1..]].concat(),
+        Some(2 | 3) => {
+            uncompress().filter(|p| p.first() == Some(&4)).ok_or(KeyError::UnknownPoint)?
+        }
+        _ => return Err(KeyError::Malformed),
+    };
+    let coordinates = &whole[1..];
+    if coordinates.is_empty() || coordinates.len() % 2 != 0 {
+        return Err(KeyError::Malformed);
+    }
+    let (x, y) = coordinates.split_at(coordinates.len() / 2);
+    let sign = 2 | (y.last().unwrap_or(&0) & 1);
+    let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::oid(curve)]);
+    let form = |point: &[u8]| der::sequence(&[&algorithm, &der::bit_string(point)]);
+    Ok(vec![form(&whole), form(&[&[sign], x].concat())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::NoCrypto;
+
+    const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+    struct Uncompress(Vec<u8>);
+    impl Crypto for Uncompress {
+        fn uncompressed_point(&self, _: &[u8]) -> Option<Vec<u8>> {
+            Some(self.0.clone())
+        }
+        #[cfg(feature = "pkix")]
+        fn algorithms(&self) -> &[&dyn rustls_pki_types::SignatureVerificationAlgorithm] {
+            &[]
+        }
+    }
+
+    fn ec(point: &[u8]) -> Vec<u8> {
+        let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::oid(P256)]);
+        der::sequence(&[&algorithm, &der::bit_string(point)])
+    }
+
+    #[test]
+    fn every_encoding_of_an_ec_key_is_one_key() {
+        let (x, y) = ([7u8; 32], [9u8; 32]);
+        let whole = [&[4u8][..], &x, &y].concat();
+        let usual = Key::from_spki(&ec(&whole), &NoCrypto).unwrap();
+        let compressed = ec(&[&[3u8][..], &x].concat());
+        let same = Key::from_spki(&compressed, &Uncompress(whole.clone())).unwrap();
+        assert_eq!(usual, same);
+        assert_eq!(usual.hash(), KeyHash::of(&ec(&whole)));
+        assert!(usual.hashes().contains(&KeyHash::of(&compressed)));
+        let hybrid = Key::from_spki(&ec(&[&[7u8][..], &x, &y].concat()), &NoCrypto).unwrap();
+        assert_eq!(usual, hybrid);
+        assert_eq!(Key::from_spki(&compressed, &NoCrypto), Err(KeyError::UnknownPoint));
+    }
+
+    #[test]
+    fn rsa_and_rsassa_pss_with_one_modulus_are_one_key() {
+        let bits = der::bit_string(&der::sequence(&[
+            &der::unsigned(&[0x91; 256]),
+            &der::unsigned(&[1, 0, 1]),
+        ]));
+        let rsa = der::sequence(&[&der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]), &bits]);
+        let pss = der::sequence(&[&der::sequence(&[&der::oid(RSASSA_PSS)]), &bits]);
+        let (rsa_key, pss_key) =
+            (Key::from_spki(&rsa, &NoCrypto).unwrap(), Key::from_spki(&pss, &NoCrypto).unwrap());
+        assert_eq!(rsa_key, pss_key);
+        assert_eq!(pss_key.hash(), KeyHash::of(&rsa));
+    }
+
+    #[test]
+    fn hashes_read_in_every_spelling() {
+        let hash = KeyHash::of(b"x");
+        assert_eq!(KeyHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(KeyHash::parse(&hash.to_hex().to_uppercase()), Some(hash));
+        assert_eq!(
+            KeyHash::parse(&hash.to_string().replace('/', "//").replacen("//", "//", 1)).is_some(),
+            !hash.to_string()[7..].contains('/')
+        );
+        assert_eq!(KeyHash::parse("sha256/AAAA"), None);
+        assert_eq!(KeyHash::parse("sha1/AAAA"), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! The question, the policy and the decision of peerkey.
+//!
+//! A program speaks protocol X with a peer whom it takes to be Y; the peer proved possession of key Z.
+//! Is Z acceptable to identify Y over X? Nothing here names a TLS library, reads a clock or prints.
+
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod crypto;
+mod der;
+pub mod key;
+pub mod pattern;
+pub mod peer;
+#[cfg(feature = "source")]
+pub mod policy;
+pub mod protocol;
+pub mod query;
+pub mod verdict;
