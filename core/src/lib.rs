@@ -15,4 +15,6 @@ pub mod peer;
 pub mod policy;
 pub mod protocol;
 pub mod query;
+pub mod rule;
+pub mod store;
 pub mod verdict;

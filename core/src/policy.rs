@@ -9,6 +9,7 @@ use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::Role;
+pub use crate::rule::{Accept, Enforce, Mode};
 
 /// A whole policy. Authority 0 is always `application`.
 #[derive(Clone, Debug)]
@@ -56,26 +57,6 @@ pub struct Source {
     pub path: PathBuf,
     /// SHA-256 of its content; of a folder, of its sorted entries' names.
     pub sha256: [u8; 32],
-}
-
-/// `mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Decide, and hold the program to it.
-    #[default]
-    Enforce,
-    /// Decide, and change nothing.
-    Monitor,
-}
-
-/// `enforce`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Enforce {
-    /// Where the program verifies.
-    #[default]
-    Verified,
-    /// Also where it switched verification off.
-    Always,
 }
 
 /// A scope: where it is about. None is everywhere.
@@ -206,17 +187,4 @@ pub struct Rule {
     pub accept: Accept,
     /// Where it stands.
     pub place: Place,
-}
-
-/// An accept expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Accept {
-    /// One of these.
-    Any(Vec<Accept>),
-    /// Every one of these.
-    All(Vec<Accept>),
-    /// This many of these.
-    AtLeast(usize, Vec<Accept>),
-    /// This authority, by its index.
-    Authority(usize),
 }

@@ -1,0 +1,39 @@
+//! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
+
+mod read;
+mod schema;
+mod show;
+#[cfg(feature = "source")]
+mod write;
+
+use std::fmt;
+
+pub use read::{Compiled, Meta};
+pub(crate) use read::{StoredAnchor, StoredBinding, StoredDenial, StoredLimit, StoredRule};
+pub(crate) use schema::StoredScope;
+pub use schema::{SCHEMA, file_name};
+pub use show::{AuthorityRow, ConstraintRow, DenialRow, RuleRow, SourceRow};
+#[cfg(feature = "source")]
+pub use write::write;
+
+/// Why the compiled policy cannot be used: the file and the cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    path: String,
+    why: String,
+}
+
+impl StoreError {
+    /// An error about the compiled policy at `path`.
+    pub fn new(path: impl Into<String>, why: impl fmt::Display) -> Self {
+        Self { path: path.into(), why: why.to_string() }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the compiled policy {}: {}", self.path, self.why)
+    }
+}
+
+impl std::error::Error for StoreError {}

@@ -1,0 +1,424 @@
+//! Look-ups in a compiled policy.
+
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
+use crate::certificate::{Certificate, Purposes};
+use crate::key::KeyHash;
+use crate::peer::{HostName, Name};
+use crate::protocol::Protocol;
+use crate::query::Role;
+use crate::rule::{Accept, Enforce, Mode};
+
+/// An open compiled policy. Nothing of it is loaded but what is asked for.
+#[derive(Debug)]
+pub struct Compiled {
+    connection: Connection,
+    path: String,
+    meta: Meta,
+    lengths: PrefixLengths,
+}
+
+/// What a compiled policy says of itself.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// Enforce, or only monitor.
+    pub mode: Mode,
+    /// Whether to decide where the program switched verification off.
+    pub enforce: Enforce,
+    /// For what no rule matches.
+    pub default: Accept,
+    /// SHA-256 over the sources, in hex.
+    pub digest: String,
+    /// When it was compiled, in seconds since 1970.
+    pub compiled_at: i64,
+    /// The version of peerkey that compiled it.
+    pub version: String,
+    /// How many rules there are.
+    pub rules: u64,
+    /// How many denials there are.
+    pub denials: u64,
+    /// How many constraints there are.
+    pub constraints: u64,
+    /// How many anchors there are.
+    pub anchors: u64,
+    /// How many bindings there are.
+    pub bindings: u64,
+}
+
+/// An authority, as decisions read it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredAuthority {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) scope: StoredScope,
+}
+
+/// A rule, as decisions read it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredRule {
+    pub(crate) id: i64,
+    pub(crate) place: String,
+    pub(crate) applications: Option<String>,
+    pub(crate) role: Option<Role>,
+    pub(crate) until: Option<i64>,
+    pub(crate) monitored: bool,
+    pub(crate) accept: Accept,
+}
+
+/// A trust anchor, as decisions read it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredAnchor {
+    pub(crate) purposes: Purposes,
+    pub(crate) certificate: Vec<u8>,
+}
+
+/// A binding of the peer that was asked about.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredBinding {
+    pub(crate) key: KeyHash,
+    pub(crate) protocol: String,
+    pub(crate) until: Option<i64>,
+    pub(crate) place: String,
+}
+
+/// A limit on a CA.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredLimit {
+    pub(crate) scope: StoredScope,
+    pub(crate) place: String,
+}
+
+/// A denial, for the reason.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredDenial {
+    pub(crate) until: Option<i64>,
+    pub(crate) reason: Option<String>,
+    pub(crate) place: String,
+}
+
+impl Compiled {
+    /// Opens the file at `path`, which SQLite takes as it is. It must never change in place.
+    pub fn open(path: &str) -> Result<Self, StoreError> {
+        let fail = |error: rusqlite::Error| StoreError::new(path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let (id, schema) = connection
+            .query_row("SELECT * FROM pragma_application_id, pragma_user_version", [], |row| {
+                Ok((row.get::<_, i32>(0)?, row.get::<_, u32>(1)?))
+            })
+            .map_err(fail)?;
+        if id != APPLICATION_ID {
+            return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
+        }
+        if schema != SCHEMA {
+            let why = format!("it has schema {schema}, and this program reads {SCHEMA}");
+            return Err(StoreError::new(path, why));
+        }
+        let meta = read_meta(&connection).map_err(fail)?;
+        let (meta, lengths) =
+            meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
+        Ok(Self { connection, path: path.to_owned(), meta, lengths })
+    }
+
+    /// What it says of itself.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Whether it says what each program itself says, and nothing else.
+    pub fn is_transparent(&self) -> bool {
+        let meta = &self.meta;
+        meta.rules == 0
+            && meta.denials == 0
+            && meta.constraints == 0
+            && meta.default.is_application()
+    }
+
+    pub(crate) fn authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
+        let read = |row: &Row<'_>| {
+            Ok(StoredAuthority { name: row.get(0)?, kind: row.get(1)?, scope: scope_at(row, 2)? })
+        };
+        self.statement("SELECT name, kind, peers, protocols, until FROM authority WHERE id = ?1")?
+            .query_row([index], read)
+            .map_err(|error| self.error(error))
+    }
+
+    /// The anchors of an authority that have this subject, a DER Name.
+    pub(crate) fn anchors(
+        &self,
+        authority: usize,
+        subject: &[u8],
+    ) -> Result<Vec<StoredAnchor>, StoreError> {
+        let sql = "SELECT purposes, certificate FROM anchor WHERE subject = ?1 AND authority = ?2";
+        self.collect(sql, params![subject, authority], stored_anchor)
+    }
+
+    /// The anchor of an authority that is this very certificate.
+    pub(crate) fn anchor_itself(
+        &self,
+        authority: usize,
+        fingerprint: &[u8; 32],
+    ) -> Result<Option<StoredAnchor>, StoreError> {
+        let sql =
+            "SELECT purposes, certificate FROM anchor WHERE fingerprint = ?1 AND authority = ?2";
+        self.first(sql, params![fingerprint, authority], stored_anchor)
+    }
+
+    /// The CRLs that an authority has of this issuer, each a DER CertificateList.
+    pub(crate) fn crls(&self, authority: usize, issuer: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT crl FROM crl WHERE issuer = ?1 AND authority = ?2";
+        self.collect(sql, params![issuer, authority], |row| row.get(0))
+    }
+
+    /// The keys that an authority binds to this peer.
+    pub(crate) fn bindings(
+        &self,
+        authority: usize,
+        peer: &Name,
+    ) -> Result<Vec<StoredBinding>, StoreError> {
+        let sql =
+            "SELECT key, protocol, until, place FROM binding WHERE peer = ?1 AND authority = ?2";
+        self.collect(sql, params![peer.to_string(), authority], |row| {
+            Ok(StoredBinding {
+                key: KeyHash(row.get(0)?),
+                protocol: row.get(1)?,
+                until: row.get(2)?,
+                place: row.get(3)?,
+            })
+        })
+    }
+
+    /// The rules that could match a peer over a protocol, in file order. Without a name: only those
+    /// for every peer.
+    pub(crate) fn rules_for(
+        &self,
+        name: Option<&Name>,
+        protocol: Option<&Protocol>,
+    ) -> Result<Vec<i64>, StoreError> {
+        if self.meta.rules == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT rule FROM rule_match WHERE pattern = ?1 AND protocol IN (?2, ?3)";
+        let protocol = protocol.map_or(EVERY_PROTOCOL, Protocol::as_str);
+        let mut rules = Vec::new();
+        for key in keys_of(name, &self.lengths) {
+            let found: Vec<i64> =
+                self.collect(sql, params![key, protocol, EVERY_PROTOCOL], |row| row.get(0))?;
+            rules.extend(found);
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        Ok(rules)
+    }
+
+    /// Every rule that could match over a protocol, whoever the peer is; in file order.
+    pub(crate) fn rules_over(&self, protocol: Option<&Protocol>) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT DISTINCT rule FROM rule_match WHERE protocol IN (?1, ?2) ORDER BY rule";
+        let protocol = protocol.map_or(EVERY_PROTOCOL, Protocol::as_str);
+        self.collect(sql, params![protocol, EVERY_PROTOCOL], |row| row.get(0))
+    }
+
+    pub(crate) fn rule(&self, id: i64) -> Result<StoredRule, StoreError> {
+        let sql =
+            "SELECT place, applications, role, until, monitored, accept FROM rule WHERE id = ?1";
+        let read = |row: &Row<'_>| {
+            let role: Option<String> = row.get(2)?;
+            let accept: String = row.get(5)?;
+            // An expression that does not read back asks nobody, and so accepts nothing.
+            let accept = Accept::decode(&accept).unwrap_or(Accept::Any(Vec::new()));
+            Ok(StoredRule {
+                id,
+                place: row.get(0)?,
+                applications: row.get(1)?,
+                role: role.map(|r| if r == "client" { Role::Client } else { Role::Server }),
+                until: row.get(3)?,
+                monitored: row.get(4)?,
+                accept,
+            })
+        };
+        self.statement(sql)?.query_row([id], read).map_err(|error| self.error(error))
+    }
+
+    /// Whether a rule names peers at all; one that does not is for every peer.
+    pub(crate) fn rule_is_for_every_peer(&self, id: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM rule_match WHERE pattern = '*' AND rule = ?1";
+        self.first(sql, [id], |_| Ok(())).map(|found| found.is_some())
+    }
+
+    /// The names directly below a domain that rules single out.
+    pub(crate) fn rule_children(&self, domain: &HostName) -> Result<Vec<HostName>, StoreError> {
+        if self.meta.rules == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT host FROM rule_child WHERE domain = ?1";
+        let hosts: Vec<String> = self.collect(sql, [domain.as_str()], |row| row.get(0))?;
+        Ok(hosts.iter().filter_map(|host| HostName::parse(host)).collect())
+    }
+
+    /// The protocol that a name means in this policy: with and without STARTTLS are one, unless it
+    /// writes both names. None if no rule, scope or pin names it.
+    pub(crate) fn meant(&self, protocol: &Protocol) -> Result<Option<Protocol>, StoreError> {
+        let sql = "SELECT meant FROM protocol WHERE name = ?1";
+        let meant: Option<String> = self.first(sql, [protocol.as_str()], |row| row.get(0))?;
+        Ok(meant.and_then(|name| Protocol::parse(&name)))
+    }
+
+    /// The protocols that rules tell apart.
+    pub(crate) fn rule_protocols(&self) -> Result<Vec<Protocol>, StoreError> {
+        let sql = "SELECT DISTINCT meant FROM protocol WHERE in_rule ORDER BY meant";
+        let names: Vec<String> = self.collect(sql, [], |row| row.get(0))?;
+        Ok(names.iter().filter_map(|name| Protocol::parse(name)).collect())
+    }
+
+    /// The executables that rules tell apart.
+    pub(crate) fn rule_applications(&self) -> Result<Vec<String>, StoreError> {
+        self.collect("SELECT path FROM application ORDER BY path", [], |row| row.get(0))
+    }
+
+    /// The limits on CAs with any of these keys.
+    pub(crate) fn limits(&self, keys: &[KeyHash]) -> Result<Vec<StoredLimit>, StoreError> {
+        if self.meta.constraints == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT peers, protocols, until, place FROM ca_limit_key JOIN ca_limit
+                   ON ca_limit = id WHERE key = ?1";
+        let mut limits = Vec::new();
+        for key in keys {
+            limits.extend(self.collect(sql, [key.0], |row| {
+                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get(3)? })
+            })?);
+        }
+        Ok(limits)
+    }
+
+    /// The denials that hit any of these keys.
+    pub(crate) fn key_denials(&self, keys: &[KeyHash]) -> Result<Vec<StoredDenial>, StoreError> {
+        let mut denials = Vec::new();
+        for key in keys {
+            denials.extend(self.denials_of("key", &key.0)?);
+        }
+        Ok(denials)
+    }
+
+    /// The denials that hit this certificate, by its fingerprint or by issuer and serial.
+    pub(crate) fn certificate_denials(
+        &self,
+        certificate: &Certificate,
+    ) -> Result<Vec<StoredDenial>, StoreError> {
+        if self.meta.denials == 0 {
+            return Ok(Vec::new());
+        }
+        let mut denials = self.denials_of("certificate", &certificate.fingerprint())?;
+        let serial = serial_hash(certificate.issuer(), certificate.serial());
+        denials.extend(self.denials_of("serial", &serial)?);
+        Ok(denials)
+    }
+
+    fn denials_of(&self, what: &str, value: &[u8; 32]) -> Result<Vec<StoredDenial>, StoreError> {
+        if self.meta.denials == 0 {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT until, reason, place FROM denial WHERE what = ?1 AND value = ?2";
+        self.collect(sql, params![what, value], |row| {
+            Ok(StoredDenial { until: row.get(0)?, reason: row.get(1)?, place: row.get(2)? })
+        })
+    }
+
+    pub(super) fn collect<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.statement(sql)?;
+        let rows = statement.query_map(parameters, read).map_err(|error| self.error(error))?;
+        rows.collect::<Result<_, _>>().map_err(|error| self.error(error))
+    }
+
+    fn first<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.statement(sql)?.query_row(parameters, read).optional();
+        found.map_err(|error| self.error(error))
+    }
+
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        self.connection.prepare_cached(sql).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::new(&self.path, error)
+    }
+}
+
+/// One value for an issuer and a serial number, of one length.
+pub(super) fn serial_hash(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update((issuer.len() as u64).to_be_bytes());
+    hash.update(issuer);
+    hash.update(serial);
+    hash.finalize().into()
+}
+
+fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
+    let bits: u8 = row.get(0)?;
+    let purposes = Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 };
+    Ok(StoredAnchor { purposes, certificate: row.get(1)? })
+}
+
+fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {
+    Ok(StoredScope { peers: row.get(at)?, protocols: row.get(at + 1)?, until: row.get(at + 2)? })
+}
+
+fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLengths)>> {
+    let mut statement = connection.prepare("SELECT name, CAST(value AS TEXT) FROM meta")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let values: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
+    let value = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let count = |name: &str| value(name).and_then(|v| v.parse::<u64>().ok());
+    let meta = || {
+        let meta = Meta {
+            mode: if value("mode")? == "monitor" { Mode::Monitor } else { Mode::Enforce },
+            enforce: if value("enforce")? == "always" {
+                Enforce::Always
+            } else {
+                Enforce::Verified
+            },
+            default: Accept::decode(value("default")?)?,
+            digest: value("digest")?.to_owned(),
+            compiled_at: value("compiled_at")?.parse().ok()?,
+            version: value("version")?.to_owned(),
+            rules: count("rules")?,
+            denials: count("denials")?,
+            constraints: count("constraints")?,
+            anchors: count("anchors")?,
+            bindings: count("bindings")?,
+        };
+        Some((meta, PrefixLengths::decode(value("prefix_lengths")?)?))
+    };
+    Ok(meta())
+}
+
+/// A URI that names the file and nothing else (SQLite, "Uniform Resource Identifiers").
+fn uri(path: &str) -> String {
+    let mut uri = String::from("file:");
+    for c in path.chars() {
+        match c {
+            '%' => uri.push_str("%25"),
+            '?' => uri.push_str("%3f"),
+            '#' => uri.push_str("%23"),
+            c => uri.push(c),
+        }
+    }
+    uri.push_str("?mode=ro&immutable=1");
+    uri
+}

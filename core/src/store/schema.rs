@@ -1,0 +1,203 @@
+//! The tables of a compiled policy, and how names and scopes are written in them.
+
+use std::net::IpAddr;
+
+use crate::pattern::{Pattern, mask};
+use crate::peer::Name;
+use crate::protocol::Protocol;
+
+/// The schema that this version writes and reads; it is part of the file's name.
+pub const SCHEMA: u32 = 1;
+
+/// `PRAGMA application_id`: "PKey".
+pub(super) const APPLICATION_ID: i32 = 0x504b_6579;
+
+/// The name of the compiled policy in the state folder.
+pub fn file_name() -> String {
+    format!("policy-{SCHEMA}.db")
+}
+
+/// `*` in a column of protocols: over everything.
+pub(crate) const EVERY_PROTOCOL: &str = "*";
+
+#[cfg(feature = "source")]
+pub(super) const TABLES: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE source (path TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
+
+-- Peers and protocols are one pattern or name a line; NULL is everywhere.
+CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
+  peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL);
+CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
+  key BLOB NOT NULL, fingerprint BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
+CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);
+CREATE TABLE binding (peer TEXT NOT NULL, authority INTEGER NOT NULL, key BLOB NOT NULL,
+  protocol TEXT NOT NULL, until INTEGER, place TEXT NOT NULL,
+  PRIMARY KEY (peer, authority, key, protocol)) WITHOUT ROWID;
+
+CREATE TABLE rule (id INTEGER PRIMARY KEY, place TEXT NOT NULL, peers TEXT, protocols TEXT,
+  applications TEXT, role TEXT, until INTEGER, monitored INTEGER NOT NULL, accept TEXT NOT NULL);
+CREATE TABLE rule_match (pattern TEXT NOT NULL, protocol TEXT NOT NULL, rule INTEGER NOT NULL,
+  PRIMARY KEY (pattern, protocol, rule)) WITHOUT ROWID;
+-- The names that rules single out below a domain: a wildcard certificate covers them too.
+CREATE TABLE rule_child (domain TEXT NOT NULL, host TEXT NOT NULL, PRIMARY KEY (domain, host))
+  WITHOUT ROWID;
+-- The values that rules tell apart. A name that is not here is like any other that is not.
+CREATE TABLE protocol (name TEXT PRIMARY KEY, meant TEXT NOT NULL, in_rule INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE application (path TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE ca_limit (id INTEGER PRIMARY KEY, peers TEXT, protocols TEXT, until INTEGER,
+  place TEXT NOT NULL);
+CREATE TABLE ca_limit_key (key BLOB NOT NULL, ca_limit INTEGER NOT NULL,
+  PRIMARY KEY (key, ca_limit)) WITHOUT ROWID;
+-- What: 'key' (a hash), 'certificate' (a fingerprint) or 'serial' (issuer and serial, hashed).
+CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
+  place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
+";
+
+/// After the rows: an index is built faster whole.
+#[cfg(feature = "source")]
+pub(super) const INDEXES: &str = "
+CREATE INDEX anchor_subject ON anchor (subject, authority);
+CREATE INDEX anchor_fingerprint ON anchor (fingerprint, authority);
+CREATE INDEX crl_issuer ON crl (issuer, authority);
+";
+
+/// Prefix lengths that the policy's networks have, so that an address is looked up by these alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PrefixLengths {
+    pub(crate) v4: Vec<u8>,
+    pub(crate) v6: Vec<u8>,
+}
+
+impl PrefixLengths {
+    #[cfg(feature = "source")]
+    pub(super) fn add(&mut self, pattern: &Pattern) {
+        let Pattern::Network(address, bits) = pattern else { return };
+        let lengths = if address.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        if !lengths.contains(bits) {
+            lengths.push(*bits);
+        }
+    }
+
+    #[cfg(feature = "source")]
+    pub(super) fn encode(&self) -> String {
+        let join = |lengths: &[u8]| lengths.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        format!("{};{}", join(&self.v4), join(&self.v6))
+    }
+
+    pub(super) fn decode(text: &str) -> Option<Self> {
+        let (v4, v6) = text.split_once(';')?;
+        let split = |lengths: &str| -> Option<Vec<u8>> {
+            lengths.split(',').filter(|l| !l.is_empty()).map(|l| l.parse().ok()).collect()
+        };
+        Some(Self { v4: split(v4)?, v6: split(v6)? })
+    }
+}
+
+/// The patterns that match a name, as `rule_match` spells them. Without a name: those that match all.
+pub(crate) fn keys_of(name: Option<&Name>, lengths: &PrefixLengths) -> Vec<String> {
+    let mut keys = vec![Pattern::Any.to_string()];
+    match name {
+        None => {}
+        Some(Name::Host(host)) => {
+            keys.push(host.to_string());
+            keys.extend(host.ancestry().map(|domain| format!(".{domain}")));
+        }
+        Some(Name::Email(email)) => {
+            keys.push(email.to_string());
+            keys.push(format!("@{}", email.host()));
+        }
+        Some(Name::Address(address)) => keys.extend(network_keys(*address, lengths)),
+    }
+    keys
+}
+
+fn network_keys(address: IpAddr, lengths: &PrefixLengths) -> impl Iterator<Item = String> {
+    let lengths = if address.is_ipv4() { &lengths.v4 } else { &lengths.v6 };
+    lengths.iter().filter_map(move |bits| {
+        mask(address, *bits).map(|network| Pattern::Network(network, *bits).to_string())
+    })
+}
+
+/// A scope's patterns, one a line.
+#[cfg(feature = "source")]
+pub(super) fn join<T: ToString>(items: Option<&Vec<T>>) -> Option<String> {
+    items.map(|items| items.iter().map(T::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// Where something holds, as it is read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoredScope {
+    pub(crate) peers: Option<String>,
+    pub(crate) protocols: Option<String>,
+    pub(crate) until: Option<i64>,
+}
+
+impl StoredScope {
+    /// Whether it has not ended yet.
+    pub(crate) fn is_current(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now <= until)
+    }
+
+    /// Whether it is about this peer. Without a name: whether it is about every peer.
+    pub(crate) fn has_peer(&self, name: Option<&Name>) -> bool {
+        let Some(peers) = &self.peers else { return true };
+        peers.lines().filter_map(|line| Pattern::parse(line).ok()).any(|pattern| match name {
+            Some(name) => pattern.matches(name),
+            None => pattern == Pattern::Any,
+        })
+    }
+
+    /// Whether it is about this protocol, or for None about every protocol.
+    pub(crate) fn has_protocol(&self, protocol: Option<&Protocol>) -> bool {
+        let Some(protocols) = &self.protocols else { return true };
+        protocol.is_some_and(|protocol| protocols.lines().any(|line| line == protocol.as_str()))
+    }
+
+    /// The peers, for people.
+    pub(crate) fn peers_text(&self) -> String {
+        self.peers.as_deref().unwrap_or("*").replace('\n', ", ")
+    }
+
+    /// The protocols, for people.
+    pub(crate) fn protocols_text(&self) -> String {
+        self.protocols.as_deref().unwrap_or("*").replace('\n', ", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_the_keys_of_the_patterns_that_match_it() {
+        let lengths = PrefixLengths { v4: vec![8, 32], v6: vec![32] };
+        let keys = |text: &str| keys_of(Name::parse(text).as_ref(), &lengths);
+        assert_eq!(keys("a.b.c"), ["*", "a.b.c", ".a.b.c", ".b.c", ".c"]);
+        assert_eq!(keys("10.1.2.3"), ["*", "10.0.0.0/8", "10.1.2.3"]);
+        assert_eq!(keys("2001:db8::1"), ["*", "2001:db8::/32"]);
+        assert_eq!(keys("x@b.c"), ["*", "x@b.c", "@b.c"]);
+        for key in keys("10.1.2.3").iter().chain(&keys("a.b.c")) {
+            assert_eq!(&Pattern::parse(key).unwrap().to_string(), key);
+        }
+    }
+
+    #[test]
+    fn a_scope_holds_what_it_lists() {
+        let scope = StoredScope {
+            peers: Some(".corp.example\n10.0.0.0/8".into()),
+            protocols: Some("https\nldap".into()),
+            until: Some(100),
+        };
+        assert!(scope.has_peer(Name::parse("db.corp.example").as_ref()));
+        assert!(scope.has_peer(Name::parse("10.1.1.1").as_ref()));
+        assert!(!scope.has_peer(Name::parse("bank.example").as_ref()));
+        assert!(!scope.has_peer(None));
+        assert!(scope.has_protocol(Protocol::parse("ldap").as_ref()));
+        assert!(!scope.has_protocol(None));
+        assert!(scope.is_current(100) && !scope.is_current(101));
+        assert!(StoredScope::default().has_peer(None) && StoredScope::default().has_protocol(None));
+    }
+}

@@ -1,0 +1,204 @@
+//! A compiled policy row by row, for people.
+
+use super::read::Compiled;
+use super::{StoreError, StoredScope};
+use crate::rule::Accept;
+
+/// An authority.
+#[derive(Clone, Debug)]
+pub struct AuthorityRow {
+    /// Its name.
+    pub name: String,
+    /// `application`, `x509` or `pin`.
+    pub kind: String,
+    /// About whom; None is about everyone.
+    pub peers: Option<Vec<String>>,
+    /// Over what; None is over everything.
+    pub protocols: Option<Vec<String>>,
+    /// Until this second, since 1970.
+    pub until: Option<i64>,
+    /// Where it stands.
+    pub place: String,
+    /// How many anchors it has.
+    pub anchors: u64,
+    /// How many CRLs it has.
+    pub crls: u64,
+    /// How many bindings it has.
+    pub bindings: u64,
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct RuleRow {
+    /// For whom; None is for everyone.
+    pub peers: Option<Vec<String>>,
+    /// Over what; None is over everything.
+    pub protocols: Option<Vec<String>>,
+    /// For which executables; None is for all.
+    pub applications: Option<Vec<String>>,
+    /// `server` or `client`; None is servers.
+    pub role: Option<String>,
+    /// Until this second, since 1970.
+    pub until: Option<i64>,
+    /// Whether it is only monitored.
+    pub monitored: bool,
+    /// What it accepts, with the authorities' names: `any of web, all of (corp, pins)`.
+    pub accept: String,
+    /// Where it stands.
+    pub place: String,
+}
+
+/// A limit on CAs.
+#[derive(Clone, Debug)]
+pub struct ConstraintRow {
+    /// The CAs' keys, as `sha256/BASE64`.
+    pub keys: Vec<String>,
+    /// What they may vouch for; None is everyone.
+    pub peers: Option<Vec<String>>,
+    /// Over what; None is everything.
+    pub protocols: Option<Vec<String>>,
+    /// Until this second, since 1970.
+    pub until: Option<i64>,
+    /// Where it stands.
+    pub place: String,
+}
+
+/// A denial.
+#[derive(Clone, Debug)]
+pub struct DenialRow {
+    /// `key`, `certificate` or `serial`.
+    pub what: String,
+    /// The hash by which it is looked up.
+    pub value: [u8; 32],
+    /// Until this second, since 1970.
+    pub until: Option<i64>,
+    /// The policy's reason.
+    pub reason: Option<String>,
+    /// Where it stands.
+    pub place: String,
+}
+
+/// A file that the policy was compiled from.
+#[derive(Clone, Debug)]
+pub struct SourceRow {
+    /// Its path.
+    pub path: String,
+    /// SHA-256 of what it held.
+    pub sha256: [u8; 32],
+}
+
+impl Compiled {
+    /// The authorities, `application` first.
+    pub fn authorities(&self) -> Result<Vec<AuthorityRow>, StoreError> {
+        let sql = "SELECT name, kind, peers, protocols, until, place,
+            (SELECT count(*) FROM anchor WHERE authority = a.id),
+            (SELECT count(*) FROM crl WHERE authority = a.id),
+            (SELECT count(*) FROM binding WHERE authority = a.id) FROM authority a ORDER BY id";
+        self.collect(sql, [], |row| {
+            Ok(AuthorityRow {
+                name: row.get(0)?,
+                kind: row.get(1)?,
+                peers: lines(row.get(2)?),
+                protocols: lines(row.get(3)?),
+                until: row.get(4)?,
+                place: row.get(5)?,
+                anchors: row.get(6)?,
+                crls: row.get(7)?,
+                bindings: row.get(8)?,
+            })
+        })
+    }
+
+    /// The rules, in the order in which they are tried.
+    pub fn rules(&self) -> Result<Vec<RuleRow>, StoreError> {
+        let names = self.authority_names()?;
+        let sql = "SELECT peers, protocols, applications, role, until, monitored, accept, place
+            FROM rule ORDER BY id";
+        self.collect(sql, [], |row| {
+            let accept: String = row.get(6)?;
+            Ok(RuleRow {
+                peers: lines(row.get(0)?),
+                protocols: lines(row.get(1)?),
+                applications: lines(row.get(2)?),
+                role: row.get(3)?,
+                until: row.get(4)?,
+                monitored: row.get(5)?,
+                accept: Accept::decode(&accept).map_or(accept, |accept| words(&accept, &names)),
+                place: row.get(7)?,
+            })
+        })
+    }
+
+    /// What is accepted where no rule matches, in words.
+    pub fn default_in_words(&self) -> Result<String, StoreError> {
+        Ok(words(&self.meta().default, &self.authority_names()?))
+    }
+
+    /// The limits on CAs.
+    pub fn constraints(&self) -> Result<Vec<ConstraintRow>, StoreError> {
+        let sql = "SELECT id, peers, protocols, until, place FROM ca_limit ORDER BY id";
+        let rows = self.collect(sql, [], |row| {
+            let scope =
+                StoredScope { peers: row.get(1)?, protocols: row.get(2)?, until: row.get(3)? };
+            Ok((row.get::<_, i64>(0)?, scope, row.get(4)?))
+        })?;
+        let keys_of = "SELECT key FROM ca_limit_key WHERE ca_limit = ?1";
+        let row = |(id, scope, place): (i64, StoredScope, String)| {
+            let keys = self.collect(keys_of, [id], |row| row.get(0).map(crate::key::KeyHash))?;
+            Ok(ConstraintRow {
+                keys: keys.iter().map(ToString::to_string).collect(),
+                peers: lines(scope.peers),
+                protocols: lines(scope.protocols),
+                until: scope.until,
+                place,
+            })
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// The denials.
+    pub fn denials(&self) -> Result<Vec<DenialRow>, StoreError> {
+        let sql =
+            "SELECT what, value, until, reason, place FROM denial ORDER BY place, what, value";
+        self.collect(sql, [], |row| {
+            Ok(DenialRow {
+                what: row.get(0)?,
+                value: row.get(1)?,
+                until: row.get(2)?,
+                reason: row.get(3)?,
+                place: row.get(4)?,
+            })
+        })
+    }
+
+    /// The files that went into it.
+    pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
+        self.collect("SELECT path, sha256 FROM source ORDER BY path", [], |row| {
+            Ok(SourceRow { path: row.get(0)?, sha256: row.get(1)? })
+        })
+    }
+
+    fn authority_names(&self) -> Result<Vec<String>, StoreError> {
+        self.collect("SELECT name FROM authority ORDER BY id", [], |row| row.get(0))
+    }
+}
+
+fn lines(text: Option<String>) -> Option<Vec<String>> {
+    text.map(|text| text.lines().map(str::to_owned).collect())
+}
+
+fn words(accept: &Accept, names: &[String]) -> String {
+    let list = |of: &[Accept]| {
+        let operand = |operand: &Accept| match operand {
+            Accept::Authority(_) => words(operand, names),
+            nested => format!("({})", words(nested, names)),
+        };
+        of.iter().map(operand).collect::<Vec<_>>().join(", ")
+    };
+    match accept {
+        Accept::Authority(index) => names.get(*index).cloned().unwrap_or_else(|| "?".into()),
+        Accept::Any(of) => format!("any of {}", list(of)),
+        Accept::All(of) => format!("all of {}", list(of)),
+        Accept::AtLeast(least, of) => format!("at least {least} of {}", list(of)),
+    }
+}

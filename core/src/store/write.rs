@@ -1,0 +1,320 @@
+//! Compilation: a validated policy becomes a new database file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Transaction, params};
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+use super::read::serial_hash;
+use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
+use crate::pattern::Pattern;
+use crate::policy::{
+    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Rule,
+    Scope,
+};
+use crate::protocol::Protocol;
+use crate::query::Role;
+
+/// Writes a policy to a file that does not exist yet. Putting it in force is the caller's work, and so
+/// is removing what an error leaves behind.
+pub fn write(policy: &Policy, path: &Path, now: i64) -> Result<(), StoreError> {
+    let fail = |error: &dyn std::fmt::Display| StoreError::new(path.display().to_string(), error);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| fail(&error))?;
+    drop(file);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
+    fill(&mut connection, policy, now).map_err(|error| fail(&error))?;
+    connection.close().map_err(|(_, error)| fail(&error))
+}
+
+fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Result<()> {
+    // Nobody reads the file before it is whole, so a journal would protect nothing.
+    connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", SCHEMA)?;
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    let writer = Writer { transaction: &transaction, protocols: Protocols::of(policy) };
+    writer.policy(policy, now)?;
+    transaction.execute_batch(INDEXES)?;
+    transaction.commit()
+}
+
+struct Writer<'a> {
+    transaction: &'a Transaction<'a>,
+    protocols: Protocols,
+}
+
+impl Writer<'_> {
+    fn policy(&self, policy: &Policy, now: i64) -> rusqlite::Result<()> {
+        let (mut anchors, mut bindings) = (0, 0);
+        for (id, authority) in policy.authorities.iter().enumerate() {
+            let (kind, counts) = self.authority_kind(id, &authority.kind)?;
+            anchors += counts.0;
+            bindings += counts.1;
+            let (peers, protocols) = self.scope(&authority.scope);
+            let place = authority.place.to_string();
+            self.put(
+                "INSERT INTO authority VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![id, authority.name, kind, peers, protocols, authority.scope.until, place],
+            )?;
+        }
+        for (id, rule) in policy.rules.iter().enumerate() {
+            self.rule(id, rule)?;
+        }
+        for (id, constraint) in policy.constraints.iter().enumerate() {
+            self.constraint(id, constraint)?;
+        }
+        for denial in &policy.denials {
+            self.denial(denial)?;
+        }
+        for (name, (meant, in_rule)) in &self.protocols.0 {
+            self.put("INSERT INTO protocol VALUES (?1, ?2, ?3)", params![name, meant, in_rule])?;
+        }
+        self.sources(policy)?;
+        self.meta(policy, now, anchors, bindings)
+    }
+
+    fn authority_kind(
+        &self,
+        id: usize,
+        kind: &AuthorityKind,
+    ) -> rusqlite::Result<(&'static str, (usize, usize))> {
+        Ok(match kind {
+            AuthorityKind::Application => ("application", (0, 0)),
+            AuthorityKind::X509 { anchors, crls } => {
+                anchors.iter().try_for_each(|anchor| self.anchor(id, anchor))?;
+                crls.iter().try_for_each(|crl| self.crl(id, crl))?;
+                ("x509", (anchors.len(), 0))
+            }
+            AuthorityKind::Pin { pins } => {
+                let written = pins.iter().map(|pin| self.pin(id, pin)).sum::<Result<usize, _>>()?;
+                ("pin", (0, written))
+            }
+        })
+    }
+
+    fn anchor(&self, authority: usize, anchor: &Anchor) -> rusqlite::Result<()> {
+        let purposes = u8::from(anchor.purposes.server)
+            | u8::from(anchor.purposes.client) << 1
+            | u8::from(anchor.purposes.email) << 2;
+        let certificate = &anchor.certificate;
+        self.put(
+            "INSERT INTO anchor VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                authority,
+                certificate.subject(),
+                anchor.key.0,
+                certificate.fingerprint(),
+                purposes,
+                certificate.der()
+            ],
+        )
+    }
+
+    fn crl(&self, authority: usize, der: &[u8]) -> rusqlite::Result<()> {
+        use x509_parser::prelude::FromDer;
+        // The sources were validated: one that does not parse here cannot occur, and revokes nothing.
+        let Ok((_, crl)) = x509_parser::revocation_list::CertificateRevocationList::from_der(der)
+        else {
+            return Ok(());
+        };
+        let issuer = crl.issuer().as_raw();
+        self.put("INSERT INTO crl VALUES (?1, ?2, ?3)", params![authority, issuer, der])
+    }
+
+    fn pin(&self, authority: usize, pin: &Pin) -> rusqlite::Result<usize> {
+        let protocols = self.protocols.meant(pin.protocols.as_ref());
+        let protocols = protocols.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()]);
+        let peer = pin.peer.to_string();
+        let place = pin.place.to_string();
+        for key in &pin.keys {
+            for protocol in &protocols {
+                // Of two pins that differ in `until` only, the longer holds.
+                let sql = "INSERT INTO binding VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                  ON CONFLICT DO UPDATE SET place = excluded.place, until =
+                    CASE WHEN until IS NULL OR excluded.until IS NULL THEN NULL
+                         ELSE max(until, excluded.until) END";
+                self.put(sql, params![peer, authority, key.0, protocol, pin.until, place])?;
+            }
+        }
+        Ok(pin.keys.len() * protocols.len())
+    }
+
+    fn rule(&self, id: usize, rule: &Rule) -> rusqlite::Result<()> {
+        let protocols = self.protocols.meant(rule.protocols.as_ref());
+        let applications = join(rule.applications.as_ref());
+        let monitored = rule.mode == Some(Mode::Monitor);
+        self.put(
+            "INSERT INTO rule VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                id,
+                rule.place.to_string(),
+                join(rule.peers.as_ref()),
+                join(protocols.as_ref()),
+                applications,
+                rule.role.map(Role::as_str),
+                rule.until,
+                monitored,
+                rule.accept.encode()
+            ],
+        )?;
+        for path in rule.applications.iter().flatten() {
+            self.put("INSERT OR IGNORE INTO application VALUES (?1)", [path])?;
+        }
+        let every_peer = vec![Pattern::Any];
+        let protocols = protocols.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()]);
+        for pattern in rule.peers.as_ref().unwrap_or(&every_peer) {
+            self.child(pattern)?;
+            for protocol in &protocols {
+                let sql = "INSERT OR IGNORE INTO rule_match VALUES (?1, ?2, ?3)";
+                self.put(sql, params![pattern.to_string(), protocol, id])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn child(&self, pattern: &Pattern) -> rusqlite::Result<()> {
+        let (Pattern::Host(host) | Pattern::Domain(host)) = pattern else { return Ok(()) };
+        let Some(domain) = host.parent() else { return Ok(()) };
+        let sql = "INSERT OR IGNORE INTO rule_child VALUES (?1, ?2)";
+        self.put(sql, params![domain.as_str(), host.as_str()])
+    }
+
+    fn constraint(&self, id: usize, constraint: &Constraint) -> rusqlite::Result<()> {
+        let (peers, protocols) = self.scope(&constraint.scope);
+        let place = constraint.place.to_string();
+        self.put(
+            "INSERT INTO ca_limit VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id, peers, protocols, constraint.scope.until, place],
+        )?;
+        for key in &constraint.cas {
+            self.put("INSERT OR IGNORE INTO ca_limit_key VALUES (?1, ?2)", params![key.0, id])?;
+        }
+        Ok(())
+    }
+
+    fn denial(&self, denial: &Denial) -> rusqlite::Result<()> {
+        let (what, value) = match &denial.target {
+            DenialTarget::Key(key) => ("key", key.0),
+            DenialTarget::Certificate(fingerprint) => ("certificate", *fingerprint),
+            DenialTarget::IssuerSerial { issuer, serial } => {
+                ("serial", serial_hash(issuer, serial))
+            }
+        };
+        let place = denial.place.to_string();
+        self.put(
+            "INSERT OR IGNORE INTO denial VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![what, value, denial.until, denial.reason, place],
+        )
+    }
+
+    fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
+        for source in &policy.sources {
+            let path = source.path.to_string_lossy();
+            self.put(
+                "INSERT OR REPLACE INTO source VALUES (?1, ?2)",
+                params![path, source.sha256],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn meta(
+        &self,
+        policy: &Policy,
+        now: i64,
+        anchors: usize,
+        bindings: usize,
+    ) -> rusqlite::Result<()> {
+        let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
+        let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
+        let values = [
+            ("mode", mode.to_owned()),
+            ("enforce", enforce.to_owned()),
+            ("default", policy.default.encode()),
+            ("digest", digest(policy)),
+            ("compiled_at", now.to_string()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("prefix_lengths", prefix_lengths(policy).encode()),
+            ("rules", policy.rules.len().to_string()),
+            ("denials", policy.denials.len().to_string()),
+            ("constraints", policy.constraints.len().to_string()),
+            ("anchors", anchors.to_string()),
+            ("bindings", bindings.to_string()),
+        ];
+        for (name, value) in values {
+            self.put("INSERT INTO meta VALUES (?1, ?2)", params![name, value])?;
+        }
+        Ok(())
+    }
+
+    fn scope(&self, scope: &Scope) -> (Option<String>, Option<String>) {
+        let protocols = self.protocols.meant(scope.protocols.as_ref());
+        (join(scope.peers.as_ref()), join(protocols.as_ref()))
+    }
+
+    fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
+        self.transaction.prepare_cached(sql)?.execute(parameters).map(drop)
+    }
+}
+
+/// Each protocol name that can occur, what it means here, and whether rules tell it apart. STARTTLS and
+/// implicit TLS are one protocol, under the name that is written, unless both names are.
+struct Protocols(BTreeMap<String, (String, bool)>);
+
+impl Protocols {
+    fn of(policy: &Policy) -> Self {
+        let in_rules: BTreeSet<_> =
+            policy.rules.iter().filter_map(|rule| rule.protocols.as_ref()).flatten().collect();
+        let scopes = policy.authorities.iter().map(|authority| &authority.scope);
+        let scopes = scopes.chain(policy.constraints.iter().map(|constraint| &constraint.scope));
+        let pins = policy.authorities.iter().filter_map(|authority| match &authority.kind {
+            AuthorityKind::Pin { pins } => Some(pins),
+            _ => None,
+        });
+        let mut written: BTreeSet<&Protocol> = in_rules.clone();
+        written.extend(scopes.filter_map(|scope| scope.protocols.as_ref()).flatten());
+        written.extend(pins.flatten().filter_map(|pin| pin.protocols.as_ref()).flatten());
+        let mut names = BTreeMap::new();
+        for protocol in &written {
+            let entry = (protocol.to_string(), in_rules.contains(protocol));
+            match protocol.counterpart() {
+                Some(other) if !written.contains(&other) => {
+                    names.insert(other.to_string(), entry.clone());
+                }
+                _ => {}
+            }
+            names.insert(protocol.to_string(), entry);
+        }
+        Self(names)
+    }
+
+    fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
+        protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
+    }
+}
+
+fn prefix_lengths(policy: &Policy) -> PrefixLengths {
+    let mut lengths = PrefixLengths::default();
+    let patterns = policy.rules.iter().filter_map(|rule| rule.peers.as_ref()).flatten();
+    patterns.for_each(|pattern| lengths.add(pattern));
+    lengths
+}
+
+fn digest(policy: &Policy) -> String {
+    let mut hash = Sha256::new();
+    for source in &policy.sources {
+        let path = source.path.to_string_lossy();
+        hash.update((path.len() as u64).to_be_bytes());
+        hash.update(path.as_bytes());
+        hash.update(source.sha256);
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
