@@ -1,0 +1,384 @@
+//! A verification as libssl hands it over: an X509_STORE_CTX, its certificates, and their SSL.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::os::fd::RawFd;
+use std::ptr::{null, null_mut};
+
+use crate::bindings::{
+    EVP_PKEY, OPENSSL_STACK, SSL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, TLSEXT_NAMETYPE_host_name,
+    X509, X509_NAME, X509_PUBKEY, X509_STORE_CTX, X509_STORE_CTX_verify_cb, X509_V_FLAG_USE_CHECK_TIME,
+};
+use crate::openssl::OpenSsl;
+
+/// A verification that libssl, or code of its kind, began.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    openssl: &'a OpenSsl,
+    raw: *mut X509_STORE_CTX,
+}
+
+impl<'a> Context<'a> {
+    /// # Safety
+    ///
+    /// `raw` is a context of this copy of OpenSSL, valid for `'a`, and used by this thread alone.
+    pub(crate) unsafe fn new(openssl: &'a OpenSsl, raw: *mut X509_STORE_CTX) -> Self {
+        Self { openssl, raw }
+    }
+
+    /// The copy of OpenSSL that it belongs to.
+    pub(crate) fn openssl(self) -> &'a OpenSsl {
+        self.openssl
+    }
+
+    /// The context, for calls that are made elsewhere.
+    pub(crate) fn raw(self) -> *mut X509_STORE_CTX {
+        self.raw
+    }
+
+    /// Verifies as if we were not there. At most once in the life of a context.
+    pub(crate) fn verify_natively(self) -> c_int {
+        // SAFETY: the context is valid. libssl takes a negative result as a failure, too, but only
+        // where no callback stands between.
+        unsafe { self.openssl.crypto.X509_verify_cert(self.raw) }.max(0)
+    }
+
+    /// The error that is recorded; X509_V_OK for none.
+    pub(crate) fn error(self) -> c_int {
+        // SAFETY: the context is valid.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_get_error(self.raw) }
+    }
+
+    /// Records an error, or that there is none.
+    pub(crate) fn set_error(self, code: c_int) {
+        // SAFETY: the context is valid.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_set_error(self.raw, code) }
+    }
+
+    /// Records where the error is.
+    pub(crate) fn set_error_at(self, depth: c_int, certificate: Option<Certified<'_>>) {
+        let certificate = certificate.map_or(null_mut(), |certificate| certificate.raw);
+        // SAFETY: the context is valid, and so is the certificate for as long as the context has it.
+        unsafe {
+            self.openssl.crypto.X509_STORE_CTX_set_error_depth(self.raw, depth);
+            self.openssl.crypto.X509_STORE_CTX_set_current_cert(self.raw, certificate);
+        }
+    }
+
+    /// The certificate of the peer; None for a raw public key.
+    pub(crate) fn leaf(self) -> Option<Certified<'a>> {
+        // SAFETY: the context is valid.
+        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get0_cert(self.raw) };
+        Certified::new(self.openssl, raw)
+    }
+
+    /// The raw public key of the peer (RFC 7250), as a DER SubjectPublicKeyInfo.
+    pub(crate) fn raw_public_key(self) -> Option<Vec<u8>> {
+        let get = self.openssl.newer.rpk?;
+        // SAFETY: the context is valid.
+        let key = unsafe { get(self.raw) };
+        let crypto = &self.openssl.crypto;
+        // SAFETY: `key` is not null; i2d functions measure first, and write what they measured.
+        (!key.is_null()).then(|| unsafe { encoded(|out| crypto.i2d_PUBKEY(key, out)) })?
+    }
+
+    /// The certificates that came with it, the leaf among them.
+    pub(crate) fn untrusted(self) -> Vec<Certified<'a>> {
+        Certified::all(self.openssl, self.untrusted_stack())
+    }
+
+    /// The stack that `untrusted` reads.
+    pub(crate) fn untrusted_stack(self) -> *mut OPENSSL_STACK {
+        // SAFETY: the context is valid.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_get0_untrusted(self.raw) }.cast()
+    }
+
+    /// The chain that was found.
+    pub(crate) fn chain(self) -> Vec<Certified<'a>> {
+        // SAFETY: the context is valid.
+        let stack = unsafe { self.openssl.crypto.X509_STORE_CTX_get0_chain(self.raw) };
+        Certified::all(self.openssl, stack.cast())
+    }
+
+    /// The verify callback of the program.
+    pub(crate) fn verify_callback(self) -> X509_STORE_CTX_verify_cb {
+        // SAFETY: the context is valid.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_get_verify_cb(self.raw) }
+    }
+
+    /// Sets the verify callback.
+    pub(crate) fn set_verify_callback(self, callback: X509_STORE_CTX_verify_cb) {
+        // SAFETY: the context is valid, and callbacks of this type take it.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_set_verify_cb(self.raw, callback) }
+    }
+
+    /// The SSL that the verification is for.
+    pub(crate) fn ssl(self) -> Option<Ssl<'a>> {
+        let index = self.ssl_index()?;
+        // SAFETY: the context is valid; libssl keeps the SSL under this index.
+        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get_ex_data(self.raw, index) };
+        (!raw.is_null()).then(|| Ssl { openssl: self.openssl, raw: raw.cast() })
+    }
+
+    /// The index under which libssl keeps the SSL.
+    pub(crate) fn ssl_index(self) -> Option<c_int> {
+        // SAFETY: no arguments.
+        Some(unsafe { self.openssl.ssl()?.SSL_get_ex_data_X509_STORE_CTX_idx() })
+    }
+
+    /// The host names that the program expects, as it wrote them.
+    pub(crate) fn expected_hosts(self) -> Vec<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the context is valid, and so are its parameters.
+        let host = |i| unsafe {
+            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
+            text(crypto.X509_VERIFY_PARAM_get0_host(param, i))
+        };
+        (0..).map_while(host).collect()
+    }
+
+    /// The mailbox that the program expects.
+    pub(crate) fn expected_email(self) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the context is valid, and so are its parameters.
+        unsafe {
+            text(crypto.X509_VERIFY_PARAM_get0_email(crypto.X509_STORE_CTX_get0_param(self.raw)))
+        }
+    }
+
+    /// The address that the program expects, as text.
+    pub(crate) fn expected_address(self) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the context is valid, and so are its parameters; the text is ours to free.
+        unsafe {
+            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
+            let address = crypto.X509_VERIFY_PARAM_get1_ip_asc(param);
+            let copied = text(address);
+            crypto.CRYPTO_free(address.cast(), c"peerkey".as_ptr(), 0);
+            copied
+        }
+    }
+
+    /// The moment for which the program asked to verify, if it did.
+    pub(crate) fn check_time(self) -> Option<i64> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the context is valid, and so are its parameters.
+        unsafe {
+            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
+            let flags = crypto.X509_VERIFY_PARAM_get_flags(param);
+            (flags & X509_V_FLAG_USE_CHECK_TIME as u64 != 0)
+                .then(|| crypto.X509_VERIFY_PARAM_get_time(param))
+        }
+    }
+}
+
+/// A certificate of the host's. It lives as long as the context that it was found in.
+#[derive(Clone, Copy)]
+pub(crate) struct Certified<'a> {
+    openssl: &'a OpenSsl,
+    raw: *mut X509,
+    context: PhantomData<Context<'a>>,
+}
+
+impl<'a> Certified<'a> {
+    fn new(openssl: &'a OpenSsl, raw: *mut X509) -> Option<Self> {
+        (!raw.is_null()).then_some(Self { openssl, raw, context: PhantomData })
+    }
+
+    /// The certificates in a stack; none for null.
+    pub(crate) fn all(openssl: &'a OpenSsl, stack: *const OPENSSL_STACK) -> Vec<Self> {
+        // SAFETY: null, which has no elements, or a stack of X509.
+        let count = unsafe { openssl.crypto.OPENSSL_sk_num(stack) };
+        // SAFETY: as above, and `i` is below the count.
+        let at = |i| unsafe { openssl.crypto.OPENSSL_sk_value(stack, i) };
+        (0..count).filter_map(|i| Self::new(openssl, at(i).cast())).collect()
+    }
+
+    /// The certificate, for calls that are made elsewhere.
+    pub(crate) fn raw(self) -> *mut X509 {
+        self.raw
+    }
+
+    /// The DER.
+    pub(crate) fn der(self) -> Vec<u8> {
+        // SAFETY: i2d functions measure first, and write what they measured.
+        unsafe { encoded(|out| self.openssl.crypto.i2d_X509(self.raw, out)) }.unwrap_or_default()
+    }
+
+    /// The DER of its SubjectPublicKeyInfo.
+    pub(crate) fn spki(self) -> Vec<u8> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the certificate is valid; i2d functions write what they measured.
+        unsafe {
+            let key: *const X509_PUBKEY = crypto.X509_get_X509_PUBKEY(self.raw);
+            encoded(|out| crypto.i2d_X509_PUBKEY(key, out)).unwrap_or_default()
+        }
+    }
+
+    /// Its key, decoded; None if OpenSSL cannot.
+    pub(crate) fn key(self) -> Option<*mut EVP_PKEY> {
+        // SAFETY: the certificate is valid, and keeps the key.
+        let key = unsafe { self.openssl.crypto.X509_get0_pubkey(self.raw) };
+        (!key.is_null()).then_some(key)
+    }
+
+    /// Its subject and its issuer.
+    pub(crate) fn names(self) -> [*mut X509_NAME; 2] {
+        // SAFETY: the certificate is valid, and keeps the names.
+        unsafe {
+            [
+                self.openssl.crypto.X509_get_subject_name(self.raw),
+                self.openssl.crypto.X509_get_issuer_name(self.raw),
+            ]
+        }
+    }
+}
+
+/// The connection that is being made.
+#[derive(Clone, Copy)]
+pub(crate) struct Ssl<'a> {
+    openssl: &'a OpenSsl,
+    raw: *mut SSL,
+}
+
+impl<'a> Ssl<'a> {
+    /// # Safety
+    ///
+    /// `raw` is an SSL of this copy of OpenSSL, valid for `'a`, and used by this thread alone.
+    pub(crate) unsafe fn new(openssl: &'a OpenSsl, raw: *mut SSL) -> Self {
+        Self { openssl, raw }
+    }
+
+    /// The connection, for calls that are made elsewhere.
+    pub(crate) fn raw(self) -> *mut SSL {
+        self.raw
+    }
+
+    /// Whether the program is the server.
+    pub(crate) fn is_server(self) -> bool {
+        let Some(ssl) = self.openssl.ssl() else { return false };
+        // SAFETY: the SSL is valid.
+        unsafe { ssl.SSL_is_server(self.raw) == 1 }
+    }
+
+    /// The server name that a client sends.
+    pub(crate) fn server_name(self) -> Option<Vec<u8>> {
+        let ssl = self.openssl.ssl()?;
+        // SAFETY: the SSL is valid, and keeps the name.
+        unsafe { text(ssl.SSL_get_servername(self.raw, TLSEXT_NAMETYPE_host_name)) }
+    }
+
+    /// The socket, where the program lets OpenSSL see it.
+    pub(crate) fn socket(self) -> Option<RawFd> {
+        // SAFETY: the SSL is valid.
+        let fd = unsafe { self.openssl.ssl()?.SSL_get_fd(self.raw) };
+        (fd >= 0).then_some(fd)
+    }
+
+    /// The protocol id that ALPN selected.
+    pub(crate) fn selected_alpn(self) -> Option<Vec<u8>> {
+        let (mut id, mut length) = (null(), 0);
+        // SAFETY: the SSL is valid, and both places are ours.
+        unsafe { self.openssl.ssl()?.SSL_get0_alpn_selected(self.raw, &raw mut id, &raw mut length) };
+        // SAFETY: OpenSSL points at `length` bytes that the SSL keeps.
+        (!id.is_null()).then(|| unsafe { std::slice::from_raw_parts(id, length as usize) }.to_vec())
+    }
+
+    /// What the ClientHello of this client offered by ALPN, if it was seen.
+    pub(crate) fn offered_alpn(self) -> Option<Vec<u8>> {
+        let ssl = self.openssl.ssl()?;
+        // SAFETY: the SSL is valid; `hook` alone puts something under this index.
+        let offer = unsafe { ssl.SSL_get_ex_data(self.raw, self.openssl.offer_index) };
+        // SAFETY: null, or the box that `hook` put there and frees with the SSL.
+        unsafe { offer.cast::<Vec<u8>>().as_ref() }.cloned()
+    }
+
+    /// Whether the program switched verification off.
+    pub(crate) fn verifies_nothing(self) -> bool {
+        let Some(ssl) = self.openssl.ssl() else { return false };
+        // SAFETY: the SSL is valid.
+        unsafe { ssl.SSL_get_verify_mode(self.raw) == SSL_VERIFY_NONE }
+    }
+
+    /// Switches verification on.
+    pub(crate) fn verify_peer(self) {
+        if let Some(ssl) = self.openssl.ssl() {
+            // SAFETY: the SSL is valid; without a callback it keeps the one that it has.
+            unsafe { ssl.SSL_set_verify(self.raw, SSL_VERIFY_PEER, None) }
+        }
+    }
+
+    /// Whether the program uses DANE for this connection. (A TLSA usage that does not exist is never
+    /// added: -1 says that DANE is off, 0 that the usage is wrong.)
+    pub(crate) fn uses_dane(self) -> bool {
+        const NO_SUCH_USAGE: u8 = 255;
+        let Some(ssl) = self.openssl.ssl() else { return false };
+        self.openssl.quietly(|| {
+            // SAFETY: the SSL is valid, and no data is read for a wrong usage.
+            unsafe { ssl.SSL_dane_tlsa_add(self.raw, NO_SUCH_USAGE, 0, 0, null(), 0) >= 0 }
+        })
+    }
+}
+
+/// A copy of a C string.
+///
+/// # Safety
+///
+/// `string` is null or a C string.
+unsafe fn text(string: *const c_char) -> Option<Vec<u8>> {
+    // SAFETY: as promised.
+    (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_bytes().to_vec())
+}
+
+/// What an i2d function writes.
+///
+/// # Safety
+///
+/// `encode` returns the length that it wrote, and writes the same each time.
+unsafe fn encoded(encode: impl Fn(*mut *mut u8) -> c_int) -> Option<Vec<u8>> {
+    let length = usize::try_from(encode(null_mut())).ok().filter(|length| *length > 0)?;
+    let mut bytes = vec![0; length];
+    let mut end = bytes.as_mut_ptr();
+    let written = usize::try_from(encode(&raw mut end)).ok()?;
+    (written == length).then_some(bytes)
+}
+
+/// The words for an error code of verifications.
+pub(crate) fn error_text(openssl: &OpenSsl, code: c_int) -> String {
+    // SAFETY: any number is allowed, and a C string comes back.
+    let words = unsafe { text(openssl.crypto.X509_verify_cert_error_string(code.into())) };
+    String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()
+}
+
+/// A stack that holds pointers and owns none of them.
+pub(crate) struct Stack<'a> {
+    openssl: &'a OpenSsl,
+    raw: *mut OPENSSL_STACK,
+}
+
+impl<'a> Stack<'a> {
+    /// A stack of these certificates. None if memory is out.
+    pub(crate) fn of(openssl: &'a OpenSsl, certificates: &[Certified<'_>]) -> Option<Self> {
+        // SAFETY: no arguments.
+        let raw = unsafe { openssl.crypto.OPENSSL_sk_new_null() };
+        let stack = (!raw.is_null()).then_some(Self { openssl, raw })?;
+        certificates.iter().all(|c| stack.push(c.raw().cast())).then_some(stack)
+    }
+
+    fn push(&self, element: *const c_void) -> bool {
+        // SAFETY: the stack is ours.
+        unsafe { self.openssl.crypto.OPENSSL_sk_push(self.raw, element) > 0 }
+    }
+
+    /// The stack, for calls that are made elsewhere.
+    pub(crate) fn raw(&self) -> *mut OPENSSL_STACK {
+        self.raw
+    }
+}
+
+impl Drop for Stack<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the stack is ours, and its elements are not.
+        unsafe { self.openssl.crypto.OPENSSL_sk_free(self.raw) }
+    }
+}

@@ -1,0 +1,392 @@
+//! Signatures and keys by the host's own libcrypto, and what is remembered of them.
+
+use std::ffi::{CStr, c_char};
+use std::fmt;
+use std::ptr::{null, null_mut};
+use std::sync::{Arc, Mutex};
+
+use peerkey_core::crypto::Crypto;
+use rustls_pki_types::{
+    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::bindings::{
+    BIGNUM, EVP_MD_CTX, EVP_PKEY, EVP_PKEY_RSA, EVP_PKEY_RSA_PSS, RSA_PKCS1_PSS_PADDING,
+    RSA_PSS_SALTLEN_DIGEST, X509_PUBKEY,
+};
+use crate::context::Certified;
+use crate::openssl::OpenSsl;
+use crate::recent::{Recent, soon};
+
+/// RSA keys below this sign nothing that counts (NIST SP 800-131A, CA/Browser Forum BR 6.1.5).
+const RSA_BITS: i32 = 2048;
+
+/// One signature algorithm with one kind of key. SHA-1 and what is older is not there.
+struct Algorithm {
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    digest: Option<&'static CStr>,
+    padding: Padding,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Padding {
+    /// What the key's kind has.
+    Usual,
+    /// RSASSA-PSS with a salt as long as the digest.
+    Pss,
+}
+
+const SHA256: Option<&CStr> = Some(c"SHA256");
+const SHA384: Option<&CStr> = Some(c"SHA384");
+const SHA512: Option<&CStr> = Some(c"SHA512");
+
+/// Signatures with rsaEncryption whose parameters are left out; RFC 4055 section 5 wants a NULL, and
+/// asks to accept both.
+const PKCS1_SHA256: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b");
+const PKCS1_SHA384: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c");
+const PKCS1_SHA512: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d");
+/// A key that is for RSASSA-PSS only, with any parameters (RFC 4055 section 3.1).
+const PSS_KEY: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a");
+
+const fn pkcs1(oid: &'static [u8; 11]) -> AlgorithmIdentifier {
+    AlgorithmIdentifier::from_slice(oid)
+}
+
+const fn usual(
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    digest: Option<&'static CStr>,
+) -> Algorithm {
+    Algorithm { key, signature, digest, padding: Padding::Usual }
+}
+
+const fn pss(
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    digest: Option<&'static CStr>,
+) -> Algorithm {
+    Algorithm { key, signature, digest, padding: Padding::Pss }
+}
+
+static ALGORITHMS: [Algorithm; 26] = [
+    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA256, SHA256),
+    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA384, SHA384),
+    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256, SHA256),
+    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA384, SHA384),
+    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA512, SHA512),
+    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA384, SHA384),
+    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA512, SHA512),
+    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA256, SHA256),
+    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA512, SHA512),
+    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA256, SHA256),
+    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA384, SHA384),
+    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA512, SHA512),
+    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA256, SHA256),
+    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA384, SHA384),
+    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA512, SHA512),
+    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA256, SHA256),
+    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA384, SHA384),
+    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA512, SHA512),
+    pss(PSS_KEY, alg_id::RSA_PSS_SHA256, SHA256),
+    pss(PSS_KEY, alg_id::RSA_PSS_SHA384, SHA384),
+    pss(PSS_KEY, alg_id::RSA_PSS_SHA512, SHA512),
+    usual(alg_id::ED25519, alg_id::ED25519, None),
+    usual(alg_id::ED448, alg_id::ED448, None),
+    usual(alg_id::ML_DSA_44, alg_id::ML_DSA_44, None),
+    usual(alg_id::ML_DSA_65, alg_id::ML_DSA_65, None),
+    usual(alg_id::ML_DSA_87, alg_id::ML_DSA_87, None),
+];
+
+/// What a process remembers: decoded keys of anchors, by the hash of their SubjectPublicKeyInfo, and
+/// signatures that were right.
+pub(crate) struct Caches {
+    keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
+    signatures: Mutex<Recent<[u8; 32], ()>>,
+}
+
+impl Caches {
+    pub(crate) fn new() -> Self {
+        Self { keys: Mutex::new(Recent::new(128)), signatures: Mutex::new(Recent::new(2048)) }
+    }
+}
+
+/// A key of OpenSSL's that we hold a reference to.
+struct Key {
+    openssl: &'static OpenSsl,
+    raw: *mut EVP_PKEY,
+}
+
+// SAFETY: an EVP_PKEY that is only read may be used by several threads (openssl-threads(7)), and its
+// count of references is atomic.
+unsafe impl Send for Key {}
+// SAFETY: as above.
+unsafe impl Sync for Key {}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // SAFETY: the reference is ours.
+        unsafe { self.openssl.crypto.EVP_PKEY_free(self.raw) }
+    }
+}
+
+/// The host's cryptography for one verification, with the keys of the certificates presented: to
+/// decode a key again costs 120 µs with OpenSSL 3.0.
+pub(crate) struct HostCrypto {
+    openssl: &'static OpenSsl,
+    presented: Vec<(Vec<u8>, *mut EVP_PKEY)>,
+}
+
+// SAFETY: the keys belong to certificates that outlive the verification, and are only read.
+unsafe impl Sync for HostCrypto {}
+// SAFETY: as above.
+unsafe impl Send for HostCrypto {}
+
+impl HostCrypto {
+    /// # Safety
+    ///
+    /// The certificates outlive it.
+    pub(crate) unsafe fn new(openssl: &'static OpenSsl, presented: &[Certified<'_>]) -> Self {
+        let keys = presented.iter().filter_map(|c| Some((c.spki(), c.key()?)));
+        Self { openssl, presented: keys.collect() }
+    }
+
+    /// Runs `body` with it as core wants it.
+    pub(crate) fn with<T>(&self, body: impl FnOnce(&dyn Crypto) -> T) -> T {
+        let verifiers: [Verifier<'_>; ALGORITHMS.len()] =
+            std::array::from_fn(|i| Verifier { host: self, algorithm: &ALGORITHMS[i] });
+        let algorithms: [&dyn SignatureVerificationAlgorithm; ALGORITHMS.len()] =
+            std::array::from_fn(|i| &verifiers[i] as _);
+        body(&Offered { host: self, algorithms: &algorithms })
+    }
+
+    /// Whether it is a right signature. A right one is remembered.
+    fn verify(&self, algorithm: &Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        let mut hash = Sha256::new();
+        for part in [&algorithm.key, &algorithm.signature, key, message, signature] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        let remembered = &self.openssl.policies.process().caches.signatures;
+        if soon(remembered).is_some_and(|signatures| signatures.get(&hash).is_some()) {
+            return true;
+        }
+        let spki = spki(&algorithm.key, key);
+        let right = self.openssl.quietly(|| {
+            self.with_key(&spki, |key| self.digest_verify(algorithm, key, message, signature))
+        });
+        if right && let Some(mut signatures) = soon(remembered) {
+            signatures.put(hash, ());
+        }
+        right
+    }
+
+    /// Runs `body` with the key of a SubjectPublicKeyInfo; false where it cannot be decoded.
+    fn with_key(&self, spki: &[u8], body: impl FnOnce(*mut EVP_PKEY) -> bool) -> bool {
+        if let Some((_, key)) = self.presented.iter().find(|(own, _)| own == spki) {
+            return body(*key);
+        }
+        let hash: [u8; 32] = Sha256::digest(spki).into();
+        let keys = &self.openssl.policies.process().caches.keys;
+        if let Some(key) = soon(keys).and_then(|keys| keys.get(&hash)) {
+            return body(key.raw);
+        }
+        let Some(key) = self.decoded(spki).map(Arc::new) else { return false };
+        let forgotten = soon(keys).map(|mut keys| keys.put(hash, Arc::clone(&key)));
+        drop(forgotten);
+        body(key.raw)
+    }
+
+    fn decoded(&self, spki: &[u8]) -> Option<Key> {
+        let mut next = spki.as_ptr();
+        let length = spki.len().try_into().ok()?;
+        // SAFETY: `next` points at that many bytes.
+        let raw =
+            unsafe { self.openssl.crypto.d2i_PUBKEY(null_mut(), &raw mut next, length) };
+        (!raw.is_null()).then_some(Key { openssl: self.openssl, raw })
+    }
+
+    fn digest_verify(
+        &self,
+        algorithm: &Algorithm,
+        key: *mut EVP_PKEY,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the key is valid.
+        let (kind, bits) =
+            unsafe { (crypto.EVP_PKEY_get_base_id(key), crypto.EVP_PKEY_get_bits(key)) };
+        if [EVP_PKEY_RSA, EVP_PKEY_RSA_PSS].contains(&kind) && bits < RSA_BITS {
+            return false;
+        }
+        // SAFETY: no arguments.
+        let context = unsafe { crypto.EVP_MD_CTX_new() };
+        // SAFETY: the context is new, or null; the key is valid.
+        let right = !context.is_null()
+            && unsafe { self.begin(context, algorithm, key) }
+            // SAFETY: a context that began; slices with their lengths.
+            && unsafe {
+                let (sign, text) = (signature.as_ptr(), message.as_ptr());
+                crypto.EVP_DigestVerify(context, sign, signature.len(), text, message.len()) == 1
+            };
+        // SAFETY: ours, or null.
+        unsafe { crypto.EVP_MD_CTX_free(context) };
+        right
+    }
+
+    /// # Safety
+    ///
+    /// A new context and a valid key.
+    unsafe fn begin(
+        &self,
+        context: *mut EVP_MD_CTX,
+        algorithm: &Algorithm,
+        key: *mut EVP_PKEY,
+    ) -> bool {
+        let crypto = &self.openssl.crypto;
+        let digest = algorithm.digest.map_or(null::<c_char>(), CStr::as_ptr);
+        let mut padding = null_mut();
+        // SAFETY: as promised; the padding's context belongs to the context.
+        unsafe {
+            crypto.EVP_DigestVerifyInit_ex(
+                context,
+                &raw mut padding,
+                digest,
+                null_mut(),
+                null(),
+                key,
+                null(),
+            ) == 1
+                && (algorithm.padding == Padding::Usual
+                    || crypto.EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) > 0
+                        && crypto.EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST)
+                            > 0)
+        }
+    }
+
+    /// The uncompressed point of an EC key.
+    fn uncompressed(&self, spki: &[u8]) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        let mut next = spki.as_ptr();
+        let length = spki.len().try_into().ok()?;
+        // SAFETY: `next` points at that many bytes.
+        let parsed = unsafe { crypto.d2i_X509_PUBKEY(null_mut(), &raw mut next, length) };
+        // SAFETY: null, or ours.
+        let point = (!parsed.is_null()).then(|| unsafe { self.point(parsed) })?;
+        // SAFETY: ours.
+        unsafe { crypto.X509_PUBKEY_free(parsed) };
+        point
+    }
+
+    /// # Safety
+    ///
+    /// A valid key.
+    unsafe fn point(&self, parsed: *const X509_PUBKEY) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        let (mut bytes, mut length) = (null(), 0);
+        // SAFETY: as promised; what is not asked for is null.
+        let (known, key) = unsafe {
+            let places = (&raw mut bytes, &raw mut length);
+            let known = crypto.X509_PUBKEY_get0_param(null_mut(), places.0, places.1, null_mut(), parsed);
+            (known == 1, crypto.X509_PUBKEY_get0(parsed))
+        };
+        if !known || key.is_null() {
+            return None;
+        }
+        // A compressed point is one byte and X, which is as long as the field (SEC 1 section 2.3.3).
+        let field = usize::try_from(length).ok()?.checked_sub(1)?;
+        let mut point = vec![4];
+        for name in [c"qx", c"qy"] {
+            // SAFETY: the key is valid.
+            point.extend(unsafe { self.coordinate(key, name, field) }?);
+        }
+        Some(point)
+    }
+
+    /// # Safety
+    ///
+    /// A valid key.
+    unsafe fn coordinate(&self, key: *const EVP_PKEY, name: &CStr, field: usize) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        let mut number: *mut BIGNUM = null_mut();
+        let mut bytes = vec![0; field];
+        let length = field.try_into().ok()?;
+        // SAFETY: as promised; the number is ours to free, and the bytes have room for the field.
+        unsafe {
+            let known = crypto.EVP_PKEY_get_bn_param(key, name.as_ptr(), &raw mut number) == 1;
+            let fits = known && crypto.BN_bn2binpad(number, bytes.as_mut_ptr(), length) == length;
+            crypto.BN_free(number);
+            fits.then_some(bytes)
+        }
+    }
+}
+
+struct Offered<'a> {
+    host: &'a HostCrypto,
+    algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+}
+
+impl Crypto for Offered<'_> {
+    fn uncompressed_point(&self, spki: &[u8]) -> Option<Vec<u8>> {
+        self.host.openssl.quietly(|| self.host.uncompressed(spki))
+    }
+
+    fn algorithms(&self) -> &[&dyn SignatureVerificationAlgorithm] {
+        self.algorithms
+    }
+}
+
+struct Verifier<'a> {
+    host: &'a HostCrypto,
+    algorithm: &'static Algorithm,
+}
+
+impl fmt::Debug for Verifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host's libcrypto")
+    }
+}
+
+impl SignatureVerificationAlgorithm for Verifier<'_> {
+    fn verify_signature(
+        &self,
+        key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        let right = self.host.verify(self.algorithm, key, message, signature);
+        right.then_some(()).ok_or(InvalidSignature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.key
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.signature
+    }
+}
+
+/// The SubjectPublicKeyInfo of a key (RFC 5280 section 4.1), from its parts.
+fn spki(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
+    let algorithm = tlv(0x30, &[algorithm]);
+    tlv(0x30, &[&algorithm, &tlv(0x03, &[&[0], key])])
+}
+
+/// A DER value of less than 16 MB.
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let bytes = (length as u32).to_be_bytes();
+    let mut der = vec![tag];
+    match length {
+        0..=0x7f => der.push(bytes[3]),
+        0x80..=0xff => der.extend([0x81, bytes[3]]),
+        0x100..=0xffff => der.extend([0x82, bytes[2], bytes[3]]),
+        _ => der.extend([0x83, bytes[1], bytes[2], bytes[3]]),
+    }
+    parts.iter().for_each(|part| der.extend_from_slice(part));
+    der
+}

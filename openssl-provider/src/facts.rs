@@ -1,0 +1,316 @@
+//! What a connection shows: whom the program expects, over what protocol, and with which evidence.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use peerkey_core::certificate::Certificate;
+use peerkey_core::crypto::Crypto;
+use peerkey_core::key::{Key, KeyError};
+use peerkey_core::peer::{Email, HostName, Name, canonical_address};
+use peerkey_core::protocol::Protocol;
+use peerkey_core::query::{
+    Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role,
+};
+
+use crate::context::{Certified, Context, Ssl};
+use crate::hello::protocol_ids;
+use crate::policy::CannotDecide;
+
+/// The facts of one verification.
+pub(crate) struct Facts<'a> {
+    /// The connection.
+    pub(crate) ssl: Ssl<'a>,
+    /// The leaf and what came with it, as the host has it.
+    pub(crate) presented: Vec<Certified<'a>>,
+    /// For each of the evidence's intermediates, its place in `presented`.
+    pub(crate) places: Vec<usize>,
+    /// The places of certificates that peerkey cannot read, and so cannot hold to the policy.
+    pub(crate) unreadable: Vec<usize>,
+    evidence: Evidence,
+    spki: Vec<u8>,
+    role: Role,
+    peer: Peer,
+    locator: Option<IpAddr>,
+    protocol: Fact<Protocol>,
+    time: i64,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads them. Nothing is decided, and nothing is changed.
+    pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
+        let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
+        let role = if ssl.is_server() { Role::Client } else { Role::Server };
+        let leaf = context.leaf().map(|leaf| (leaf, leaf.der()));
+        let (certificate, spki) = match &leaf {
+            Some((_, der)) => {
+                let certificate = Certificate::from_der(der)
+                    .map_err(|error| format!("the peer's certificate cannot be read: {error}"))?;
+                let spki = certificate.spki().to_vec();
+                (Some(certificate), spki)
+            }
+            None => (None, context.raw_public_key().ok_or("the peer presented no key")?),
+        };
+        let mut facts = Self {
+            ssl,
+            presented: leaf.iter().map(|(leaf, _)| *leaf).collect(),
+            places: Vec::new(),
+            unreadable: Vec::new(),
+            evidence: Evidence { leaf: certificate, intermediates: Vec::new() },
+            spki,
+            role,
+            peer: peer(context, ssl, role)?,
+            locator: None,
+            protocol: Fact::Unknown,
+            time: context.check_time().unwrap_or_else(now),
+        };
+        facts.read_intermediates(context);
+        facts.read_connection();
+        Ok(facts)
+    }
+
+    fn read_intermediates(&mut self, context: Context<'a>) {
+        for certified in context.untrusted() {
+            let der = certified.der();
+            if self.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der() == der) {
+                continue;
+            }
+            let place = self.presented.len();
+            self.presented.push(certified);
+            match Certificate::from_der(&der) {
+                Ok(certificate) => {
+                    self.places.push(place);
+                    self.evidence.intermediates.push(certificate);
+                }
+                Err(_) => self.unreadable.push(place),
+            }
+        }
+    }
+
+    fn read_connection(&mut self) {
+        let socket = self.ssl.socket();
+        let selected = self.ssl.selected_alpn();
+        let (by_alpn, port) = match self.role {
+            // What a server offered to speak and the client chose; and the port that it listens on.
+            Role::Client => {
+                let local = socket.and_then(local_address);
+                (selected.as_deref().and_then(Protocol::from_alpn), local)
+            }
+            Role::Server => {
+                let remote = socket.and_then(remote_address);
+                self.locator = remote.map(|remote| canonical_address(remote.ip()));
+                let offered = self.ssl.offered_alpn().unwrap_or_default();
+                (protocol_by_alpn(&offered, selected.as_deref()), remote)
+            }
+        };
+        let protocol = by_alpn.or_else(|| port.and_then(|a| Protocol::from_port(a.port())));
+        self.protocol = protocol.into();
+    }
+
+    /// The facts as a question.
+    pub(crate) fn query(
+        &self,
+        application: &Fact<String>,
+        crypto: &dyn Crypto,
+    ) -> Result<Query, KeyError> {
+        Ok(Query {
+            role: self.role,
+            peer: self.peer.clone(),
+            locator: self.locator,
+            protocol: self.protocol.clone(),
+            application: application.clone(),
+            key: Key::from_spki(&self.spki, crypto)?,
+            evidence: self.evidence.clone(),
+            time: self.time,
+        })
+    }
+}
+
+/// The service that a client means by its ALPN. What the server selected counts only if the client
+/// offered it: OpenSSL 3.0 takes any answer, and the server must not choose the rule.
+fn protocol_by_alpn(offered: &[u8], selected: Option<&[u8]>) -> Option<Protocol> {
+    if let Some(selected) = selected {
+        let was_offered = protocol_ids(offered).any(|id| id == selected);
+        if let Some(protocol) = Protocol::from_alpn(selected).filter(|_| was_offered) {
+            return Some(protocol);
+        }
+    }
+    let mut services = protocol_ids(offered).map(Protocol::from_alpn);
+    let first = services.next()??;
+    services.all(|service| service.as_ref() == Some(&first)).then_some(first)
+}
+
+/// Whom the program takes the peer to be.
+fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDecide> {
+    if role == Role::Client {
+        return Ok(Peer::Claimed);
+    }
+    let mut hosts = context.expected_hosts();
+    let (address, email) = (context.expected_address(), context.expected_email());
+    if hosts.is_empty() && address.is_none() && email.is_none() {
+        hosts.extend(ssl.server_name());
+    }
+    expected(&hosts, address.as_deref(), email.as_deref())
+}
+
+/// An expected name that cannot be compared must not fall back to what the certificate claims.
+fn expected(
+    hosts: &[Vec<u8>],
+    address: Option<&[u8]>,
+    email: Option<&[u8]>,
+) -> Result<Peer, CannotDecide> {
+    let mut peer = ExpectedPeer::default();
+    let mut addresses = Vec::new();
+    for bytes in hosts {
+        match host(bytes) {
+            Some(Host::Name(host)) => peer.hosts.push(host),
+            Some(Host::Address(address)) => addresses.push(address),
+            None => return Err(unusable(bytes)),
+        }
+    }
+    if let Some(bytes) = address {
+        match host(bytes) {
+            Some(Host::Address(address)) => addresses.push(address),
+            _ => return Err(unusable(bytes)),
+        }
+    }
+    addresses.dedup();
+    match addresses.as_slice() {
+        [] => {}
+        [one] => peer.address = Some(*one),
+        _ => return Err("the program expects several addresses at once".into()),
+    }
+    if let Some(bytes) = email {
+        let email = std::str::from_utf8(bytes).ok().and_then(Email::parse);
+        peer.email = Some(email.ok_or_else(|| unusable(bytes))?);
+    }
+    Ok(if peer == ExpectedPeer::default() { Peer::Claimed } else { Peer::Expected(peer) })
+}
+
+enum Host {
+    Name(ExpectedHost),
+    Address(IpAddr),
+}
+
+fn host(bytes: &[u8]) -> Option<Host> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if let Some(domain) = text.strip_prefix('.') {
+        return HostName::parse(domain).map(|domain| Host::Name(ExpectedHost::Below(domain)));
+    }
+    match Name::parse(text)? {
+        Name::Host(host) => Some(Host::Name(ExpectedHost::Exact(host))),
+        Name::Address(address) => Some(Host::Address(address)),
+        Name::Email(_) => None,
+    }
+}
+
+fn unusable(name: &[u8]) -> CannotDecide {
+    let name = String::from_utf8_lossy(name);
+    format!("the program expects \"{name}\", which is no name that can be compared").into()
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn remote_address(socket: RawFd) -> Option<SocketAddr> {
+    address_by(socket, libc::getpeername)
+}
+
+fn local_address(socket: RawFd) -> Option<SocketAddr> {
+    address_by(socket, libc::getsockname)
+}
+
+type GetName =
+    unsafe extern "C" fn(RawFd, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
+
+/// An address of an internet socket; None for sockets of other kinds.
+fn address_by(socket: RawFd, get_name: GetName) -> Option<SocketAddr> {
+    // SAFETY: a plain structure, for which zeros are a value.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    let place: *mut libc::sockaddr_storage = &raw mut storage;
+    // SAFETY: room of this length; a number that is no socket gives an error.
+    if unsafe { get_name(socket, place.cast(), &raw mut length) } != 0 {
+        return None;
+    }
+    match libc::c_int::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says which structure it is.
+            let v4 = unsafe { *place.cast::<libc::sockaddr_in>() };
+            let address = IpAddr::from(v4.sin_addr.s_addr.to_ne_bytes());
+            Some(SocketAddr::new(address, u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says which structure it is.
+            let v6 = unsafe { *place.cast::<libc::sockaddr_in6>() };
+            Some(SocketAddr::new(IpAddr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn expect(hosts: &[&str], address: Option<&str>) -> Result<Peer, CannotDecide> {
+        let hosts: Vec<_> = hosts.iter().map(|host| host.as_bytes().to_vec()).collect();
+        expected(&hosts, address.map(str::as_bytes), None)
+    }
+
+    #[test]
+    fn expected_names_are_read_as_openssl_means_them() {
+        let Peer::Expected(peer) = expect(&["Www.Example", ".example.org"], None).unwrap() else {
+            panic!("expected")
+        };
+        assert_eq!(peer.hosts[0], ExpectedHost::Exact(HostName::parse("www.example").unwrap()));
+        assert_eq!(peer.hosts[1], ExpectedHost::Below(HostName::parse("example.org").unwrap()));
+        // X509_VERIFY_PARAM_get1_ip_asc writes IPv6 in full and in capitals.
+        for (hosts, address) in
+            [(&["2001:db8::1"][..], None), (&[], Some("2001:DB8:0:0:0:0:0:1"))]
+        {
+            let Peer::Expected(peer) = expect(hosts, address).unwrap() else { panic!("expected") };
+            assert_eq!(peer.address, Some("2001:db8::1".parse().unwrap()));
+        }
+        assert_eq!(expect(&[], None).unwrap(), Peer::Claimed);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_compared_is_no_claim() {
+        for hosts in [&["a b"][..], &["a@b.example"], &["1.2.3"], &["10.0.0.1", "10.0.0.2"], &[""]] {
+            assert!(expect(hosts, None).is_err(), "{hosts:?}");
+        }
+        assert!(expected(&[b"\xff.example".to_vec()], None, None).is_err());
+        assert!(expected(&[], None, Some(b"nobody")).is_err());
+        assert!(expect(&["10.0.0.1"], Some("10.0.0.2")).is_err());
+    }
+
+    #[test]
+    fn the_server_cannot_choose_the_protocol() {
+        let web = b"\x02h2\x08http/1.1";
+        let https = Protocol::parse("https");
+        assert_eq!(protocol_by_alpn(web, Some(b"h2")), https);
+        assert_eq!(protocol_by_alpn(web, None), https);
+        assert_eq!(protocol_by_alpn(web, Some(b"postgresql")), https);
+        assert_eq!(protocol_by_alpn(b"", Some(b"postgresql")), None);
+        assert_eq!(protocol_by_alpn(b"\x02h2\x04imap", None), None);
+        assert_eq!(protocol_by_alpn(b"\x02h2\x04imap", Some(b"imap")), Protocol::parse("imap"));
+        assert_eq!(protocol_by_alpn(b"\x02h2\x03foo", Some(b"foo")), None);
+    }
+
+    #[test]
+    fn sockets_show_both_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(remote_address(client.as_raw_fd()), Some(address));
+        assert_eq!(local_address(listener.as_raw_fd()), Some(address));
+        assert_eq!(remote_address(listener.as_raw_fd()), None);
+        assert_eq!(remote_address(-1), None);
+    }
+}
