@@ -119,6 +119,16 @@ impl Key {
         &self.hashes
     }
 
+    /// The length of the modulus, if the SubjectPublicKeyInfo holds an RSA key.
+    #[cfg(feature = "pkix")]
+    pub(crate) fn rsa_bits(spki: &[u8]) -> Option<usize> {
+        let (_, info) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+        let is_rsa = [RSA_ENCRYPTION, RSASSA_PSS].contains(&info.algorithm.algorithm.as_bytes());
+        let (n, _) = der::rsa_public_key(&info.subject_public_key.data).filter(|_| is_rsa)?;
+        let start = n.iter().position(|octet| *octet != 0)?;
+        Some((n.len() - start) * 8 - n[start].leading_zeros() as usize)
+    }
+
     /// The key in its usual encoding, as a DER SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
         &self.canonical

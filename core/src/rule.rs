@@ -26,11 +26,11 @@ pub enum Enforce {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// One of these.
-    Any(Vec<Accept>),
+    Any(Vec<Self>),
     /// Every one of these.
-    All(Vec<Accept>),
+    All(Vec<Self>),
     /// This many of these.
-    AtLeast(usize, Vec<Accept>),
+    AtLeast(usize, Vec<Self>),
     /// This authority, by its index in the policy.
     Authority(usize),
 }

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
-use crate::certificate::{Certificate, Purposes};
+use crate::certificate::Certificate;
+#[cfg(feature = "pkix")]
+use crate::certificate::Purposes;
 use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
@@ -68,6 +70,7 @@ pub(crate) struct StoredRule {
     pub(crate) accept: Accept,
 }
 
+#[cfg(feature = "pkix")]
 /// A trust anchor, as decisions read it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAnchor {
@@ -149,6 +152,7 @@ impl Compiled {
             .map_err(|error| self.error(error))
     }
 
+    #[cfg(feature = "pkix")]
     /// The anchors of an authority that have this subject, a DER Name.
     pub(crate) fn anchors(
         &self,
@@ -159,6 +163,7 @@ impl Compiled {
         self.collect(sql, params![subject, authority], stored_anchor)
     }
 
+    #[cfg(feature = "pkix")]
     /// The anchor of an authority that is this very certificate.
     pub(crate) fn anchor_itself(
         &self,
@@ -170,6 +175,7 @@ impl Compiled {
         self.first(sql, params![fingerprint, authority], stored_anchor)
     }
 
+    #[cfg(feature = "pkix")]
     /// The CRLs that an authority has of this issuer, each a DER CertificateList.
     pub(crate) fn crls(&self, authority: usize, issuer: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = "SELECT crl FROM crl WHERE issuer = ?1 AND authority = ?2";
@@ -369,6 +375,7 @@ pub(super) fn serial_hash(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+#[cfg(feature = "pkix")]
 fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
     let bits: u8 = row.get(0)?;
     let purposes = Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 };
