@@ -9,6 +9,7 @@ use crate::store::{StoreError, StoredAuthority, StoredBinding};
 /// What a vouching authority can overrule of the program's own findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strength {
+    #[cfg_attr(not(feature = "pkix"), allow(dead_code))]
     /// A certification path: no more than a missing path of the program's.
     Path,
     /// This key for this peer, whatever a certificate around it says.

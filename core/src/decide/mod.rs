@@ -10,7 +10,7 @@ mod evaluate;
 mod limits;
 #[cfg(feature = "pkix")]
 mod path;
-#[cfg(test)]
+#[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
 
 use authority::Findings;
