@@ -231,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "pkix")]
+    fn an_rsa_key_has_the_length_of_its_modulus() {
+        for (first, bits) in [(0x80, 1024), (0xff, 1024), (0x01, 1017)] {
+            let mut n = [0u8; 128];
+            n[0] = first;
+            let key = der::sequence(&[&der::unsigned(&n), &der::unsigned(&[1, 0, 1])]);
+            let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
+            let spki = der::sequence(&[&rsa, &der::bit_string(&key)]);
+            assert_eq!(Key::rsa_bits(&spki), Some(bits));
+        }
+        assert_eq!(Key::rsa_bits(&ec(&[4; 65])), None);
+    }
+
+    #[test]
     fn hashes_read_in_every_spelling() {
         let hash = KeyHash::of(b"x");
         assert_eq!(KeyHash::parse(&hash.to_string()), Some(hash));

@@ -5,7 +5,7 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, Ser
 use super::world::*;
 use crate::decide::Application;
 use crate::policy::{DenialTarget, Scope};
-use crate::query::{Fact, Peer};
+use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer};
 use crate::verdict::Reason;
 
 #[test]
@@ -85,6 +85,25 @@ fn a_constraint_holds_a_ca_to_its_peers_wherever_it_stands() {
     let free = root.below("Free");
     let leaf = free.leaf(&["bank.example"]);
     assert!(world.accepts(&server("bank.example", "https", &leaf, &[&state, &free]), &no_path()));
+}
+
+#[test]
+fn of_several_hosts_each_is_held_to_the_constraint_for_itself() {
+    let root = Ca::root("Web");
+    let state = root.below("State");
+    let mut world = World::new();
+    let web = world.x509("web", Scope::default(), &[&root.certificate()]);
+    world.rule(&[], &[], any(&[web]));
+    world.constrain(&state.certificate(), &[".br"]);
+    let ask = |leaf: &Leaf| {
+        let mut query = server("gov.br", "https", leaf, &[&state]);
+        let hosts = ["gov.br", "bank.example"].map(|name| ExpectedHost::Exact(host(name)));
+        query.peer = Peer::Expected(ExpectedPeer { hosts: hosts.to_vec(), ..Default::default() });
+        world.with(&query, |decision| assert!(decision.excluded().is_empty()));
+        world.accepts(&query, &no_path())
+    };
+    assert!(ask(&state.leaf(&["gov.br"])));
+    assert!(!ask(&state.leaf(&["bank.example"])));
 }
 
 #[test]
