@@ -227,7 +227,8 @@ fn silent(node: &Node, into: &mut Vec<String>) {
 }
 
 fn why_not(state: &CaseState, node: &Node, holds: bool, application: &Application) -> Reason {
-    if let Application::RuledOut(reason) = application {
+    let hung_on_it = !state.grants || state.accept.mentions(APPLICATION);
+    if let (Application::RuledOut(reason), true) = (application, hung_on_it) {
         return reason.clone();
     }
     if holds || state.accept.is_application() {

@@ -312,7 +312,7 @@ impl Compiled {
         Ok(denials)
     }
 
-    /// The denials that hit this certificate, by its fingerprint or by issuer and serial.
+    /// The denials that hit this certificate, by what is signed or by issuer and serial.
     pub(crate) fn certificate_denials(
         &self,
         certificate: &Certificate,
@@ -320,7 +320,7 @@ impl Compiled {
         if self.meta.denials == 0 {
             return Ok(Vec::new());
         }
-        let mut denials = self.denials_of("certificate", &certificate.fingerprint())?;
+        let mut denials = self.denials_of("certificate", &certificate.signed_fingerprint())?;
         let serial = serial_hash(certificate.issuer(), certificate.serial());
         denials.extend(self.denials_of("serial", &serial)?);
         Ok(denials)
@@ -366,12 +366,12 @@ impl Compiled {
     }
 }
 
-/// One value for an issuer and a serial number, of one length.
+/// One value for an issuer and a serial number, of one length. Leading zeros say nothing.
 pub(super) fn serial_hash(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);
-    hash.update(serial);
+    hash.update(&serial[serial.iter().take_while(|octet| **octet == 0).count()..]);
     hash.finalize().into()
 }
 

@@ -14,10 +14,10 @@ fn a_denied_key_or_leaf_ends_the_decision() {
     let certificate = &leaf.certificate;
     for target in [
         DenialTarget::Key(leaf.key().hash()),
-        DenialTarget::Certificate(certificate.fingerprint()),
+        DenialTarget::Certificate(certificate.signed_fingerprint()),
         DenialTarget::IssuerSerial {
             issuer: certificate.issuer().to_vec(),
-            serial: certificate.serial().to_vec(),
+            serial: [&[0, 0], certificate.serial()].concat(),
         },
     ] {
         let mut world = World::new();
