@@ -12,6 +12,7 @@ use crate::peer::{Email, HostName, Name, address_from_octets};
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
+    signed: [u8; 32],
     subject: Vec<u8>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
@@ -125,6 +126,7 @@ impl Certificate {
         }
         let limits = limits(&parsed)?;
         Ok(Self {
+            signed: Sha256::digest(parsed.tbs_certificate.as_ref()).into(),
             subject: parsed.subject().as_raw().to_vec(),
             issuer: parsed.issuer().as_raw().to_vec(),
             serial: parsed.tbs_certificate.raw_serial().to_vec(),
@@ -147,6 +149,12 @@ impl Certificate {
     /// SHA-256 of the DER.
     pub fn fingerprint(&self) -> [u8; 32] {
         Sha256::digest(&self.der).into()
+    }
+
+    /// SHA-256 of what is signed, the TBSCertificate: an issuer's ECDSA signature has a second valid
+    /// form that anyone can compute, so the whole DER does not identify a certificate.
+    pub fn signed_fingerprint(&self) -> [u8; 32] {
+        self.signed
     }
 
     /// The subject, a DER Name.

@@ -44,7 +44,7 @@ pub(crate) fn read(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
         return None;
     }
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             (octets.iter().fold(0, |n, b| n << 8 | usize::from(*b)), rest)

@@ -119,6 +119,16 @@ impl Key {
         &self.hashes
     }
 
+    /// The length of the modulus, if the SubjectPublicKeyInfo holds an RSA key.
+    #[cfg(feature = "pkix")]
+    pub(crate) fn rsa_bits(spki: &[u8]) -> Option<usize> {
+        let (_, info) = SubjectPublicKeyInfo::from_der(spki).ok()?;
+        let is_rsa = [RSA_ENCRYPTION, RSASSA_PSS].contains(&info.algorithm.algorithm.as_bytes());
+        let (n, _) = der::rsa_public_key(&info.subject_public_key.data).filter(|_| is_rsa)?;
+        let start = n.iter().position(|octet| *octet != 0)?;
+        Some((n.len() - start) * 8 - n[start].leading_zeros() as usize)
+    }
+
     /// The key in its usual encoding, as a DER SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
         &self.canonical
@@ -218,6 +228,20 @@ mod tests {
             (Key::from_spki(&rsa, &NoCrypto).unwrap(), Key::from_spki(&pss, &NoCrypto).unwrap());
         assert_eq!(rsa_key, pss_key);
         assert_eq!(pss_key.hash(), KeyHash::of(&rsa));
+    }
+
+    #[test]
+    #[cfg(feature = "pkix")]
+    fn an_rsa_key_has_the_length_of_its_modulus() {
+        for (first, bits) in [(0x80, 1024), (0xff, 1024), (0x01, 1017)] {
+            let mut n = [0u8; 128];
+            n[0] = first;
+            let key = der::sequence(&[&der::unsigned(&n), &der::unsigned(&[1, 0, 1])]);
+            let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
+            let spki = der::sequence(&[&rsa, &der::bit_string(&key)]);
+            assert_eq!(Key::rsa_bits(&spki), Some(bits));
+        }
+        assert_eq!(Key::rsa_bits(&ec(&[4; 65])), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod certificate;
 pub mod crypto;
+pub mod decide;
 mod der;
 pub mod key;
 pub mod pattern;

@@ -157,7 +157,7 @@ pub struct Denial {
 pub enum DenialTarget {
     /// A key.
     Key(KeyHash),
-    /// SHA-256 of a certificate's DER.
+    /// A certificate, by [`Certificate::signed_fingerprint`].
     Certificate([u8; 32]),
     /// An issuer (a DER Name) and a serial number's content octets.
     IssuerSerial {

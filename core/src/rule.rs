@@ -1,7 +1,5 @@
 //! What a rule accepts, and how firmly it is held to: the part of a policy that decisions read back.
 
-use std::fmt::Write as _;
-
 /// `mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -26,11 +24,11 @@ pub enum Enforce {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// One of these.
-    Any(Vec<Accept>),
+    Any(Vec<Self>),
     /// Every one of these.
-    All(Vec<Accept>),
+    All(Vec<Self>),
     /// This many of these.
-    AtLeast(usize, Vec<Accept>),
+    AtLeast(usize, Vec<Self>),
     /// This authority, by its index in the policy.
     Authority(usize),
 }
@@ -63,6 +61,7 @@ impl Accept {
         }
     }
 
+    #[cfg(feature = "source")]
     /// The expression as one word, such as `any(0,all(1,2),of2(1,2,3))`.
     pub(crate) fn encode(&self) -> String {
         let mut out = String::new();
@@ -70,10 +69,11 @@ impl Accept {
         out
     }
 
+    #[cfg(feature = "source")]
     fn encode_into(&self, out: &mut String) {
         let of = match self {
             Self::Authority(index) => {
-                let _ = write!(out, "{index}");
+                out.push_str(&index.to_string());
                 return;
             }
             Self::Any(of) => {
@@ -85,7 +85,7 @@ impl Accept {
                 of
             }
             Self::AtLeast(least, of) => {
-                let _ = write!(out, "of{least}(");
+                out.push_str(&format!("of{least}("));
                 of
             }
         };
@@ -98,7 +98,7 @@ impl Accept {
         out.push(')');
     }
 
-    /// Reads what [`Self::encode`] wrote; None for anything else.
+    /// Reads what `encode` wrote; None for anything else.
     pub(crate) fn decode(text: &str) -> Option<Self> {
         let (accept, rest) = Self::decode_one(text, MAX_DEPTH + 1)?;
         rest.is_empty().then_some(accept)
@@ -127,7 +127,7 @@ impl Accept {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "source"))]
 mod tests {
     use super::*;
 

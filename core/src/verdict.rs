@@ -203,7 +203,7 @@ pub enum Node {
         /// Whether enough did.
         accepted: bool,
         /// The operands.
-        of: Vec<Node>,
+        of: Vec<Self>,
     },
     /// An authority.
     Authority {

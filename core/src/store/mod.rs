@@ -8,8 +8,10 @@ mod write;
 
 use std::fmt;
 
+#[cfg(feature = "pkix")]
+pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
-pub(crate) use read::{StoredAnchor, StoredBinding, StoredDenial, StoredLimit, StoredRule};
+pub(crate) use read::{StoredAuthority, StoredBinding, StoredDenial, StoredLimit, StoredRule};
 pub(crate) use schema::StoredScope;
 pub use schema::{SCHEMA, file_name};
 pub use show::{AuthorityRow, ConstraintRow, DenialRow, RuleRow, SourceRow};

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
-use crate::certificate::{Certificate, Purposes};
+use crate::certificate::Certificate;
+#[cfg(feature = "pkix")]
+use crate::certificate::Purposes;
 use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
@@ -68,6 +70,7 @@ pub(crate) struct StoredRule {
     pub(crate) accept: Accept,
 }
 
+#[cfg(feature = "pkix")]
 /// A trust anchor, as decisions read it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAnchor {
@@ -149,6 +152,7 @@ impl Compiled {
             .map_err(|error| self.error(error))
     }
 
+    #[cfg(feature = "pkix")]
     /// The anchors of an authority that have this subject, a DER Name.
     pub(crate) fn anchors(
         &self,
@@ -159,6 +163,7 @@ impl Compiled {
         self.collect(sql, params![subject, authority], stored_anchor)
     }
 
+    #[cfg(feature = "pkix")]
     /// The anchor of an authority that is this very certificate.
     pub(crate) fn anchor_itself(
         &self,
@@ -170,6 +175,7 @@ impl Compiled {
         self.first(sql, params![fingerprint, authority], stored_anchor)
     }
 
+    #[cfg(feature = "pkix")]
     /// The CRLs that an authority has of this issuer, each a DER CertificateList.
     pub(crate) fn crls(&self, authority: usize, issuer: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = "SELECT crl FROM crl WHERE issuer = ?1 AND authority = ?2";
@@ -306,7 +312,7 @@ impl Compiled {
         Ok(denials)
     }
 
-    /// The denials that hit this certificate, by its fingerprint or by issuer and serial.
+    /// The denials that hit this certificate, by what is signed or by issuer and serial.
     pub(crate) fn certificate_denials(
         &self,
         certificate: &Certificate,
@@ -314,7 +320,7 @@ impl Compiled {
         if self.meta.denials == 0 {
             return Ok(Vec::new());
         }
-        let mut denials = self.denials_of("certificate", &certificate.fingerprint())?;
+        let mut denials = self.denials_of("certificate", &certificate.signed_fingerprint())?;
         let serial = serial_hash(certificate.issuer(), certificate.serial());
         denials.extend(self.denials_of("serial", &serial)?);
         Ok(denials)
@@ -360,15 +366,16 @@ impl Compiled {
     }
 }
 
-/// One value for an issuer and a serial number, of one length.
+/// One value for an issuer and a serial number, of one length. Leading zeros say nothing.
 pub(super) fn serial_hash(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);
-    hash.update(serial);
+    hash.update(&serial[serial.iter().take_while(|octet| **octet == 0).count()..]);
     hash.finalize().into()
 }
 
+#[cfg(feature = "pkix")]
 fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
     let bits: u8 = row.get(0)?;
     let purposes = Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 };

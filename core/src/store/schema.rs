@@ -51,7 +51,7 @@ CREATE TABLE ca_limit (id INTEGER PRIMARY KEY, peers TEXT, protocols TEXT, until
   place TEXT NOT NULL);
 CREATE TABLE ca_limit_key (key BLOB NOT NULL, ca_limit INTEGER NOT NULL,
   PRIMARY KEY (key, ca_limit)) WITHOUT ROWID;
--- What: 'key' (a hash), 'certificate' (a fingerprint) or 'serial' (issuer and serial, hashed).
+-- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
 CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
   place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
 ";

@@ -1,0 +1,108 @@
+//! What ends a decision, and what is taken out of the evidence: denials, and constraints on CAs.
+
+use super::cases::{CaseState, Requirement};
+use crate::certificate::Certificate;
+use crate::crypto::Crypto;
+use crate::key::Key;
+use crate::query::Query;
+use crate::store::{Compiled, StoreError, StoredDenial, StoredLimit};
+use crate::verdict::Reason;
+
+/// The denials and constraints of a policy, as they bear on one query.
+pub(super) struct Limits<'a> {
+    pub(super) policy: &'a Compiled,
+    pub(super) query: &'a Query,
+    pub(super) crypto: &'a dyn Crypto,
+}
+
+impl Limits<'_> {
+    /// Whether the key itself or its certificate is denied: that ends the decision.
+    pub(super) fn key_or_leaf(&self) -> Result<Option<Reason>, StoreError> {
+        let denials = self.policy.key_denials(self.query.key.hashes())?;
+        if let Some(denial) = self.current(&denials) {
+            return Ok(Some(Reason::KeyDenied { key: self.query.key.hash(), denial }));
+        }
+        match &self.query.evidence.leaf {
+            Some(leaf) => self.denied_certificate(leaf),
+            None => Ok(None),
+        }
+    }
+
+    /// Why no path may go through this certificate for this query, if none may.
+    pub(super) fn rule_out(
+        &self,
+        certificate: &Certificate,
+        requirement: &Requirement,
+        cases: &[CaseState],
+    ) -> Result<Option<Reason>, StoreError> {
+        let meta = self.policy.meta();
+        if meta.denials == 0 && meta.constraints == 0 {
+            return Ok(None);
+        }
+        if let Some(reason) = self.denied_certificate(certificate)? {
+            return Ok(Some(reason));
+        }
+        let key = match Key::from_spki(certificate.spki(), self.crypto) {
+            Ok(key) => key,
+            // A key that cannot be compared could be one that is denied or limited.
+            Err(error) => return Ok(Some(Reason::UnusableKey(error))),
+        };
+        if let Some(denial) = self.current(&self.policy.key_denials(key.hashes())?) {
+            let certificate = certificate.to_string();
+            return Ok(Some(Reason::CertificateDenied { certificate, denial }));
+        }
+        for limit in self.policy.limits(key.hashes())? {
+            if !limit.scope.is_current(self.query.time) {
+                continue;
+            }
+            if let Some(peer) = broken_for(&limit, requirement, cases) {
+                let constraint = format!(
+                    "the constraint at {} holds it to {} over {}",
+                    limit.place,
+                    limit.scope.peers_text(),
+                    limit.scope.protocols_text()
+                );
+                let certificate = certificate.to_string();
+                return Ok(Some(Reason::ConstraintBroken { certificate, peer, constraint }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn denied_certificate(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
+        let denials = self.policy.certificate_denials(certificate)?;
+        let reason =
+            |denial| Reason::CertificateDenied { certificate: certificate.to_string(), denial };
+        Ok(self.current(&denials).map(reason))
+    }
+
+    fn current(&self, denials: &[StoredDenial]) -> Option<String> {
+        let is_current = |d: &&StoredDenial| d.until.is_none_or(|until| self.query.time <= until);
+        denials.iter().find(is_current).map(|denial| match &denial.reason {
+            Some(reason) => format!("{} ({reason})", denial.place),
+            None => denial.place.clone(),
+        })
+    }
+}
+
+/// The peer and the protocol for which the limit is broken; None where it holds for the whole query.
+fn broken_for(
+    limit: &StoredLimit,
+    requirement: &Requirement,
+    cases: &[CaseState],
+) -> Option<String> {
+    match requirement {
+        Requirement::All(of) => of.iter().find_map(|one| broken_for(limit, one, cases)),
+        Requirement::Any(of) => {
+            let mut broken = of.iter().map(|one| broken_for(limit, one, cases));
+            let first = broken.next()?;
+            if broken.all(|one| one.is_some()) { first } else { None }
+        }
+        Requirement::Case(index) => {
+            let case = cases.get(*index)?;
+            let holds = limit.scope.has_peer(case.subject.as_ref())
+                && limit.scope.has_protocol(case.protocol.as_ref());
+            (!holds).then(|| format!("{} over {}", case.peer, case.protocol_text()))
+        }
+    }
+}

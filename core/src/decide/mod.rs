@@ -1,0 +1,178 @@
+//! The decision: one query against one compiled policy.
+//!
+//! A query becomes cases, in which every fact is known ([`cases`]). For each case the first rule that
+//! matches says who must vouch ([`evaluate`]); an authority looks for a binding or a path
+//! ([`authority`], [`path`]), within what denials and constraints leave of the evidence ([`limits`]).
+
+mod authority;
+mod cases;
+mod evaluate;
+mod limits;
+#[cfg(feature = "pkix")]
+mod path;
+#[cfg(all(test, feature = "source", feature = "pkix"))]
+mod tests;
+
+use authority::Findings;
+use cases::{CaseState, Requirement};
+use limits::Limits;
+
+use crate::certificate::Certificate;
+use crate::crypto::Crypto;
+use crate::query::Query;
+use crate::rule::Mode;
+use crate::store::{Compiled, StoreError};
+use crate::verdict::{Basis, Outcome, Reason, Trace, Verdict};
+
+/// What a program's own verification found wrong, as far as a grant may overrule it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No path to an authority of the program's: overruled by a path of ours, and by a binding.
+    NoTrustedPath,
+    /// A certificate has expired: overruled by a binding.
+    Expired,
+    /// The certificate does not name the peer: overruled by a binding for exactly that peer.
+    NameMismatch,
+    /// Anything else: never overruled.
+    Other(String),
+}
+
+/// What a program's own verification says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Application {
+    /// It was not asked. Right only where [`Decision::consults_application`] is false.
+    NotAsked,
+    /// It accepts.
+    Accepts,
+    /// It refuses.
+    Refuses {
+        /// All that it found wrong.
+        faults: Vec<Fault>,
+        /// The same for people.
+        why: String,
+    },
+    /// It accepts, but only by a path through a certificate that this policy rules out, for this
+    /// reason: it counts as having no trusted path.
+    RuledOut(Reason),
+}
+
+/// A decision under way.
+pub struct Decision<'a> {
+    policy: &'a Compiled,
+    query: &'a Query,
+    crypto: &'a dyn Crypto,
+    denial: Option<Reason>,
+    excluded: Vec<usize>,
+    requirement: Requirement,
+    cases: Vec<CaseState>,
+    findings: Findings,
+    notes: Vec<String>,
+}
+
+impl<'a> Decision<'a> {
+    /// Finds the rules for the query, and whether its key or certificate is denied. Look-ups only.
+    pub fn new(
+        policy: &'a Compiled,
+        query: &'a Query,
+        crypto: &'a dyn Crypto,
+    ) -> Result<Self, StoreError> {
+        let mut notes = Vec::new();
+        let limits = Limits { policy, query, crypto };
+        let denial = limits.key_or_leaf()?;
+        let (requirement, cases) = if denial.is_some() {
+            (Requirement::All(Vec::new()), Vec::new())
+        } else {
+            cases::of(policy, query, &mut notes)?
+        };
+        let mut excluded = Vec::new();
+        for (index, certificate) in query.evidence.intermediates.iter().enumerate() {
+            if let Some(reason) = limits.rule_out(certificate, &requirement, &cases)? {
+                notes.push(format!("left out of the evidence: {reason}"));
+                excluded.push(index);
+            }
+        }
+        let findings = Findings::default();
+        Ok(Self { policy, query, crypto, denial, excluded, requirement, cases, findings, notes })
+    }
+
+    /// Whether the answer hangs on what the program's own verification says. Where it does not, ask
+    /// for the verdict first: a refusal needs no further work.
+    pub fn consults_application(&self) -> bool {
+        self.denial.is_none()
+            && (self.is_monitored() || self.cases.iter().any(CaseState::consults_application))
+    }
+
+    /// Which of the query's intermediates are denied, or ruled out by a constraint: they are to be
+    /// taken out of the program's evidence too.
+    pub fn excluded(&self) -> &[usize] {
+        &self.excluded
+    }
+
+    /// Why a path of the program's may not go through this certificate, if it may not.
+    pub fn rules_out(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
+        self.limits().rule_out(certificate, &self.requirement, &self.cases)
+    }
+
+    /// Whether the policy accepts although the program's own verification found these faults.
+    pub fn overrules(&mut self, faults: &[Fault]) -> Result<bool, StoreError> {
+        if self.denial.is_some() || self.is_monitored() {
+            return Ok(false);
+        }
+        let says = Application::Refuses { faults: faults.to_vec(), why: String::new() };
+        let (outcome, _) = self.assess(&says, false)?;
+        Ok(matches!(outcome, Outcome::Accept(_)))
+    }
+
+    /// The verdict, with its whole trace.
+    pub fn conclude(&mut self, application: &Application) -> Result<Verdict, StoreError> {
+        let (strict, trace) = self.assess(application, true)?;
+        let outcome = if self.is_monitored() {
+            program_says(application)
+        } else if self.cases.iter().any(|case| case.monitored) {
+            self.assess(application, false)?.0
+        } else {
+            strict.clone()
+        };
+        let would = (strict != outcome).then_some(strict);
+        Ok(Verdict { outcome, would, trace })
+    }
+
+    /// The outcome; where `strict`, as if nothing were only monitored.
+    fn assess(
+        &mut self,
+        application: &Application,
+        strict: bool,
+    ) -> Result<(Outcome, Trace), StoreError> {
+        let mut trace = Trace { notes: self.notes.clone(), cases: Vec::new() };
+        if let Some(reason) = &self.denial {
+            return Ok((Outcome::Reject(reason.clone()), trace));
+        }
+        let requirement = std::mem::replace(&mut self.requirement, Requirement::All(Vec::new()));
+        let result = self.require(&requirement, application, strict, &mut trace);
+        self.requirement = requirement;
+        let outcome = match result? {
+            None => Outcome::Accept(evaluate::basis(&trace)),
+            Some(reason) => Outcome::Reject(reason),
+        };
+        Ok((outcome, trace))
+    }
+
+    fn is_monitored(&self) -> bool {
+        self.policy.meta().mode == Mode::Monitor
+    }
+
+    fn limits(&self) -> Limits<'a> {
+        Limits { policy: self.policy, query: self.query, crypto: self.crypto }
+    }
+}
+
+fn program_says(application: &Application) -> Outcome {
+    match application {
+        Application::Accepts | Application::RuledOut(_) => Outcome::Accept(Basis {
+            rules: vec!["mode = \"monitor\"".into()],
+            authorities: vec!["application".into()],
+        }),
+        Application::Refuses { why, .. } => Outcome::Reject(Reason::Application(why.clone())),
+        Application::NotAsked => Outcome::Reject(Reason::Application("it was not asked".into())),
+    }
+}

@@ -1,0 +1,6 @@
+//! Decisions on small policies, with certificates made on the spot.
+
+mod claims;
+mod grants;
+mod limits;
+mod world;
