@@ -28,11 +28,9 @@ const LIBCRYPTO: &[&str] = &[
     "EVP_PKEY_get_base_id",
     "EVP_PKEY_get_bits",
     "EVP_PKEY_get_bn_param",
-    "EVP_PKEY_up_ref",
     "OPENSSL_sk_free",
     "OPENSSL_sk_new_null",
     "OPENSSL_sk_num",
-    "OPENSSL_sk_pop_free",
     "OPENSSL_sk_push",
     "OPENSSL_sk_value",
     "X509_NAME_cmp",
@@ -49,8 +47,6 @@ const LIBCRYPTO: &[&str] = &[
     "X509_STORE_CTX_get1_certs",
     "X509_STORE_CTX_get1_chain",
     "X509_STORE_CTX_get_error",
-    "X509_STORE_CTX_get_error_depth",
-    "X509_STORE_CTX_get_current_cert",
     "X509_STORE_CTX_get_ex_data",
     "X509_STORE_CTX_get_verify_cb",
     "X509_STORE_CTX_init",
@@ -135,6 +131,7 @@ const TYPES: &[&str] = &[
     "OSSL_PARAM",
     "SSL",
     "SSL_CTX",
+    "SSL_verify_cb",
 ];
 
 const HEADERS: &str = "#include <openssl/bn.h>\n#include <openssl/core.h>\n\

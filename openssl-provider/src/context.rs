@@ -3,35 +3,37 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
-use std::ptr::{null, null_mut};
+use std::ptr::{NonNull, null, null_mut};
 
 use crate::bindings::{
     EVP_PKEY, OPENSSL_STACK, SSL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, TLSEXT_NAMETYPE_host_name,
-    X509, X509_NAME, X509_PUBKEY, X509_STORE_CTX, X509_STORE_CTX_verify_cb, X509_V_FLAG_USE_CHECK_TIME,
+    X509, X509_NAME, X509_PUBKEY, X509_STORE_CTX, X509_STORE_CTX_verify_cb,
+    X509_V_FLAG_USE_CHECK_TIME,
 };
 use crate::openssl::OpenSsl;
 
 /// A verification that libssl, or code of its kind, began.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
-    openssl: &'a OpenSsl,
+    openssl: &'static OpenSsl,
     raw: *mut X509_STORE_CTX,
+    life: PhantomData<&'a ()>,
 }
 
 impl<'a> Context<'a> {
     /// # Safety
     ///
     /// `raw` is a context of this copy of OpenSSL, valid for `'a`, and used by this thread alone.
-    pub(crate) unsafe fn new(openssl: &'a OpenSsl, raw: *mut X509_STORE_CTX) -> Self {
-        Self { openssl, raw }
+    pub(crate) unsafe fn new(openssl: &'static OpenSsl, raw: *mut X509_STORE_CTX) -> Self {
+        Self { openssl, raw, life: PhantomData }
     }
 
     /// The copy of OpenSSL that it belongs to.
-    pub(crate) fn openssl(self) -> &'a OpenSsl {
+    pub(crate) fn openssl(self) -> &'static OpenSsl {
         self.openssl
     }
 
-    /// The context, for calls that are made elsewhere.
+    /// The context, for a callback of the program's.
     pub(crate) fn raw(self) -> *mut X509_STORE_CTX {
         self.raw
     }
@@ -84,7 +86,8 @@ impl<'a> Context<'a> {
 
     /// The certificates that came with it, the leaf among them.
     pub(crate) fn untrusted(self) -> Vec<Certified<'a>> {
-        Certified::all(self.openssl, self.untrusted_stack())
+        // SAFETY: a stack of X509 that the context keeps.
+        unsafe { Certified::all(self.openssl, self.untrusted_stack()) }
     }
 
     /// The stack that `untrusted` reads.
@@ -93,11 +96,23 @@ impl<'a> Context<'a> {
         unsafe { self.openssl.crypto.X509_STORE_CTX_get0_untrusted(self.raw) }.cast()
     }
 
+    /// Puts another stack into the place of `untrusted_stack`.
+    ///
+    /// # Safety
+    ///
+    /// It holds X509, and stays until it is replaced.
+    pub(crate) unsafe fn set_untrusted_stack(self, stack: *mut OPENSSL_STACK) {
+        // SAFETY: as promised; the context does not own the stack.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_set0_untrusted(self.raw, stack.cast()) }
+    }
+
     /// The chain that was found.
     pub(crate) fn chain(self) -> Vec<Certified<'a>> {
-        // SAFETY: the context is valid.
-        let stack = unsafe { self.openssl.crypto.X509_STORE_CTX_get0_chain(self.raw) };
-        Certified::all(self.openssl, stack.cast())
+        // SAFETY: the context is valid, and keeps the stack of X509.
+        unsafe {
+            let stack = self.openssl.crypto.X509_STORE_CTX_get0_chain(self.raw);
+            Certified::all(self.openssl, stack.cast())
+        }
     }
 
     /// The verify callback of the program.
@@ -112,12 +127,84 @@ impl<'a> Context<'a> {
         unsafe { self.openssl.crypto.X509_STORE_CTX_set_verify_cb(self.raw, callback) }
     }
 
+    /// Lets callbacks of this verification find our state.
+    pub(crate) fn set_run(self, run: *mut c_void) -> bool {
+        let index = self.openssl.run_index;
+        // SAFETY: the context is valid, and the index is ours.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_set_ex_data(self.raw, index, run) == 1 }
+    }
+
+    /// What `set_run` put there.
+    pub(crate) fn run(self) -> Option<NonNull<c_void>> {
+        let index = self.openssl.run_index;
+        // SAFETY: the context is valid, and the index is ours.
+        NonNull::new(unsafe { self.openssl.crypto.X509_STORE_CTX_get_ex_data(self.raw, index) })
+    }
+
+    /// The verification for whose CRLs this one is made.
+    pub(crate) fn parent(self) -> Option<Self> {
+        // SAFETY: the context is valid, and so is a parent as long as it.
+        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get0_parent_ctx(self.raw) };
+        (!raw.is_null()).then_some(Self { raw, ..self })
+    }
+
+    /// Whether two names are one (X509_NAME_cmp(3)).
+    pub(crate) fn same_name(self, a: *mut X509_NAME, b: *mut X509_NAME) -> bool {
+        // SAFETY: names of certificates.
+        a == b || unsafe { self.openssl.crypto.X509_NAME_cmp(a, b) == 0 }
+    }
+
+    /// The certificates of the program's store, also of its folders, that have this subject.
+    pub(crate) fn stored(self, subject: *mut X509_NAME) -> Option<OwnedStack> {
+        // SAFETY: context and name are valid; what comes back is ours to free.
+        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get1_certs(self.raw, subject) };
+        (!raw.is_null()).then(|| OwnedStack { openssl: self.openssl, raw: raw.cast() })
+    }
+
+    /// A second verification of the same peer for the same connection: with the same parameters and
+    /// store, of which only the certificates in `trusted` count.
+    pub(crate) fn another(self, untrusted: &Stack, trusted: &Stack) -> Option<Another> {
+        let crypto = &self.openssl.crypto;
+        let (ssl, index) = (self.ssl()?, self.ssl_index()?);
+        // SAFETY: no arguments.
+        let raw = unsafe { crypto.X509_STORE_CTX_new() };
+        let another = (!raw.is_null()).then_some(Another { openssl: self.openssl, raw })?;
+        // SAFETY: both contexts are valid. Stacks, leaf and store stay as long as the new one.
+        let ready = unsafe {
+            let store = crypto.X509_STORE_CTX_get0_store(self.raw);
+            let leaf = crypto.X509_STORE_CTX_get0_cert(self.raw);
+            let parameters = crypto.X509_STORE_CTX_get0_param(self.raw);
+            crypto.X509_STORE_CTX_init(raw, store, leaf, untrusted.raw().cast()) == 1
+                && crypto.X509_VERIFY_PARAM_set1(crypto.X509_STORE_CTX_get0_param(raw), parameters)
+                    == 1
+                && crypto.X509_STORE_CTX_set_ex_data(raw, index, ssl.raw().cast()) == 1
+        };
+        // SAFETY: as above.
+        unsafe { crypto.X509_STORE_CTX_set0_trusted_stack(raw, trusted.raw().cast()) };
+        ready.then_some(another)
+    }
+
+    /// Takes over what another verification found: its chain, and the name that matched.
+    pub(crate) fn take_over(self, other: Context<'_>) {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: both contexts are valid; the chain is copied with its references.
+        unsafe {
+            let chain = crypto.X509_STORE_CTX_get1_chain(other.raw);
+            crypto.X509_STORE_CTX_set0_verified_chain(self.raw, chain);
+            let ours = crypto.X509_STORE_CTX_get0_param(self.raw);
+            let theirs = crypto.X509_STORE_CTX_get0_param(other.raw);
+            crypto.X509_VERIFY_PARAM_move_peername(ours, theirs);
+        }
+        // What it pointed at may be gone with the first chain.
+        self.set_error_at(0, self.leaf());
+    }
+
     /// The SSL that the verification is for.
     pub(crate) fn ssl(self) -> Option<Ssl<'a>> {
         let index = self.ssl_index()?;
         // SAFETY: the context is valid; libssl keeps the SSL under this index.
         let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get_ex_data(self.raw, index) };
-        (!raw.is_null()).then(|| Ssl { openssl: self.openssl, raw: raw.cast() })
+        (!raw.is_null()).then(|| Ssl { openssl: self.openssl, raw: raw.cast(), life: PhantomData })
     }
 
     /// The index under which libssl keeps the SSL.
@@ -172,31 +259,50 @@ impl<'a> Context<'a> {
     }
 }
 
+/// A verification that we began ourselves.
+pub(crate) struct Another {
+    openssl: &'static OpenSsl,
+    raw: *mut X509_STORE_CTX,
+}
+
+impl Another {
+    /// It, as a context.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { openssl: self.openssl, raw: self.raw, life: PhantomData }
+    }
+}
+
+impl Drop for Another {
+    fn drop(&mut self) {
+        // SAFETY: ours.
+        unsafe { self.openssl.crypto.X509_STORE_CTX_free(self.raw) }
+    }
+}
+
 /// A certificate of the host's. It lives as long as the context that it was found in.
 #[derive(Clone, Copy)]
 pub(crate) struct Certified<'a> {
-    openssl: &'a OpenSsl,
+    openssl: &'static OpenSsl,
     raw: *mut X509,
-    context: PhantomData<Context<'a>>,
+    life: PhantomData<&'a ()>,
 }
 
 impl<'a> Certified<'a> {
-    fn new(openssl: &'a OpenSsl, raw: *mut X509) -> Option<Self> {
-        (!raw.is_null()).then_some(Self { openssl, raw, context: PhantomData })
+    fn new(openssl: &'static OpenSsl, raw: *mut X509) -> Option<Self> {
+        (!raw.is_null()).then_some(Self { openssl, raw, life: PhantomData })
     }
 
     /// The certificates in a stack; none for null.
-    pub(crate) fn all(openssl: &'a OpenSsl, stack: *const OPENSSL_STACK) -> Vec<Self> {
-        // SAFETY: null, which has no elements, or a stack of X509.
+    ///
+    /// # Safety
+    ///
+    /// It holds X509 that stay for `'a`.
+    unsafe fn all(openssl: &'static OpenSsl, stack: *const OPENSSL_STACK) -> Vec<Self> {
+        // SAFETY: null, which has no elements, or a stack.
         let count = unsafe { openssl.crypto.OPENSSL_sk_num(stack) };
         // SAFETY: as above, and `i` is below the count.
         let at = |i| unsafe { openssl.crypto.OPENSSL_sk_value(stack, i) };
         (0..count).filter_map(|i| Self::new(openssl, at(i).cast())).collect()
-    }
-
-    /// The certificate, for calls that are made elsewhere.
-    pub(crate) fn raw(self) -> *mut X509 {
-        self.raw
     }
 
     /// The DER.
@@ -237,16 +343,17 @@ impl<'a> Certified<'a> {
 /// The connection that is being made.
 #[derive(Clone, Copy)]
 pub(crate) struct Ssl<'a> {
-    openssl: &'a OpenSsl,
+    openssl: &'static OpenSsl,
     raw: *mut SSL,
+    life: PhantomData<&'a ()>,
 }
 
-impl<'a> Ssl<'a> {
+impl Ssl<'_> {
     /// # Safety
     ///
-    /// `raw` is an SSL of this copy of OpenSSL, valid for `'a`, and used by this thread alone.
-    pub(crate) unsafe fn new(openssl: &'a OpenSsl, raw: *mut SSL) -> Self {
-        Self { openssl, raw }
+    /// `raw` is an SSL of this copy of OpenSSL, valid as long as this, and used by this thread alone.
+    pub(crate) unsafe fn new(openssl: &'static OpenSsl, raw: *mut SSL) -> Self {
+        Self { openssl, raw, life: PhantomData }
     }
 
     /// The connection, for calls that are made elsewhere.
@@ -279,7 +386,9 @@ impl<'a> Ssl<'a> {
     pub(crate) fn selected_alpn(self) -> Option<Vec<u8>> {
         let (mut id, mut length) = (null(), 0);
         // SAFETY: the SSL is valid, and both places are ours.
-        unsafe { self.openssl.ssl()?.SSL_get0_alpn_selected(self.raw, &raw mut id, &raw mut length) };
+        unsafe {
+            self.openssl.ssl()?.SSL_get0_alpn_selected(self.raw, &raw mut id, &raw mut length)
+        };
         // SAFETY: OpenSSL points at `length` bytes that the SSL keeps.
         (!id.is_null()).then(|| unsafe { std::slice::from_raw_parts(id, length as usize) }.to_vec())
     }
@@ -350,24 +459,21 @@ pub(crate) fn error_text(openssl: &OpenSsl, code: c_int) -> String {
     String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()
 }
 
-/// A stack that holds pointers and owns none of them.
-pub(crate) struct Stack<'a> {
-    openssl: &'a OpenSsl,
+/// A stack that holds certificates and owns none of them.
+pub(crate) struct Stack {
+    openssl: &'static OpenSsl,
     raw: *mut OPENSSL_STACK,
 }
 
-impl<'a> Stack<'a> {
-    /// A stack of these certificates. None if memory is out.
-    pub(crate) fn of(openssl: &'a OpenSsl, certificates: &[Certified<'_>]) -> Option<Self> {
+impl Stack {
+    /// A stack of these certificates, which must stay as long as it. None if memory is out.
+    pub(crate) fn of(openssl: &'static OpenSsl, certificates: &[Certified<'_>]) -> Option<Self> {
         // SAFETY: no arguments.
         let raw = unsafe { openssl.crypto.OPENSSL_sk_new_null() };
         let stack = (!raw.is_null()).then_some(Self { openssl, raw })?;
-        certificates.iter().all(|c| stack.push(c.raw().cast())).then_some(stack)
-    }
-
-    fn push(&self, element: *const c_void) -> bool {
         // SAFETY: the stack is ours.
-        unsafe { self.openssl.crypto.OPENSSL_sk_push(self.raw, element) > 0 }
+        let push = |c: &Certified<'_>| unsafe { openssl.crypto.OPENSSL_sk_push(raw, c.raw.cast()) };
+        certificates.iter().all(|certificate| push(certificate) > 0).then_some(stack)
     }
 
     /// The stack, for calls that are made elsewhere.
@@ -376,9 +482,35 @@ impl<'a> Stack<'a> {
     }
 }
 
-impl Drop for Stack<'_> {
+impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the stack is ours, and its elements are not.
         unsafe { self.openssl.crypto.OPENSSL_sk_free(self.raw) }
+    }
+}
+
+/// A stack of certificates that holds a reference to each.
+pub(crate) struct OwnedStack {
+    openssl: &'static OpenSsl,
+    raw: *mut OPENSSL_STACK,
+}
+
+impl OwnedStack {
+    /// The certificates in it.
+    pub(crate) fn certificates(&self) -> Vec<Certified<'_>> {
+        // SAFETY: a stack of X509, which stay as long as it.
+        unsafe { Certified::all(self.openssl, self.raw) }
+    }
+}
+
+impl Drop for OwnedStack {
+    fn drop(&mut self) {
+        let crypto = &self.openssl.crypto;
+        for certificate in self.certificates() {
+            // SAFETY: one reference to each is ours.
+            unsafe { crypto.X509_free(certificate.raw) };
+        }
+        // SAFETY: the stack is ours, and nothing in it is used any more.
+        unsafe { crypto.OPENSSL_sk_free(self.raw) }
     }
 }

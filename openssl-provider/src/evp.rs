@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex};
 
@@ -133,23 +134,22 @@ impl Drop for Key {
 
 /// The host's cryptography for one verification, with the keys of the certificates presented: to
 /// decode a key again costs 120 µs with OpenSSL 3.0.
-pub(crate) struct HostCrypto {
+pub(crate) struct HostCrypto<'a> {
     openssl: &'static OpenSsl,
     presented: Vec<(Vec<u8>, *mut EVP_PKEY)>,
+    life: PhantomData<Certified<'a>>,
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
-unsafe impl Sync for HostCrypto {}
+unsafe impl Sync for HostCrypto<'_> {}
 // SAFETY: as above.
-unsafe impl Send for HostCrypto {}
+unsafe impl Send for HostCrypto<'_> {}
 
-impl HostCrypto {
-    /// # Safety
-    ///
-    /// The certificates outlive it.
-    pub(crate) unsafe fn new(openssl: &'static OpenSsl, presented: &[Certified<'_>]) -> Self {
+impl<'a> HostCrypto<'a> {
+    /// The cryptography of this copy of OpenSSL.
+    pub(crate) fn new(openssl: &'static OpenSsl, presented: &[Certified<'a>]) -> Self {
         let keys = presented.iter().filter_map(|c| Some((c.spki(), c.key()?)));
-        Self { openssl, presented: keys.collect() }
+        Self { openssl, presented: keys.collect(), life: PhantomData }
     }
 
     /// Runs `body` with it as core wants it.
@@ -203,8 +203,7 @@ impl HostCrypto {
         let mut next = spki.as_ptr();
         let length = spki.len().try_into().ok()?;
         // SAFETY: `next` points at that many bytes.
-        let raw =
-            unsafe { self.openssl.crypto.d2i_PUBKEY(null_mut(), &raw mut next, length) };
+        let raw = unsafe { self.openssl.crypto.d2i_PUBKEY(null_mut(), &raw mut next, length) };
         (!raw.is_null()).then_some(Key { openssl: self.openssl, raw })
     }
 
@@ -290,7 +289,8 @@ impl HostCrypto {
         // SAFETY: as promised; what is not asked for is null.
         let (known, key) = unsafe {
             let places = (&raw mut bytes, &raw mut length);
-            let known = crypto.X509_PUBKEY_get0_param(null_mut(), places.0, places.1, null_mut(), parsed);
+            let known =
+                crypto.X509_PUBKEY_get0_param(null_mut(), places.0, places.1, null_mut(), parsed);
             (known == 1, crypto.X509_PUBKEY_get0(parsed))
         };
         if !known || key.is_null() {
@@ -309,7 +309,12 @@ impl HostCrypto {
     /// # Safety
     ///
     /// A valid key.
-    unsafe fn coordinate(&self, key: *const EVP_PKEY, name: &CStr, field: usize) -> Option<Vec<u8>> {
+    unsafe fn coordinate(
+        &self,
+        key: *const EVP_PKEY,
+        name: &CStr,
+        field: usize,
+    ) -> Option<Vec<u8>> {
         let crypto = &self.openssl.crypto;
         let mut number: *mut BIGNUM = null_mut();
         let mut bytes = vec![0; field];
@@ -325,7 +330,7 @@ impl HostCrypto {
 }
 
 struct Offered<'a> {
-    host: &'a HostCrypto,
+    host: &'a HostCrypto<'a>,
     algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
 }
 
@@ -340,7 +345,7 @@ impl Crypto for Offered<'_> {
 }
 
 struct Verifier<'a> {
-    host: &'a HostCrypto,
+    host: &'a HostCrypto<'a>,
     algorithm: &'static Algorithm,
 }
 

@@ -9,12 +9,12 @@ use peerkey_core::crypto::Crypto;
 use peerkey_core::key::{Key, KeyError};
 use peerkey_core::peer::{Email, HostName, Name, canonical_address};
 use peerkey_core::protocol::Protocol;
-use peerkey_core::query::{
-    Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role,
-};
+use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 
 use crate::context::{Certified, Context, Ssl};
+use crate::evp::HostCrypto;
 use crate::hello::protocol_ids;
+use crate::openssl::OpenSsl;
 use crate::policy::CannotDecide;
 
 /// The facts of one verification.
@@ -23,10 +23,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) ssl: Ssl<'a>,
     /// The leaf and what came with it, as the host has it.
     pub(crate) presented: Vec<Certified<'a>>,
+    openssl: &'static OpenSsl,
     /// For each of the evidence's intermediates, its place in `presented`.
-    pub(crate) places: Vec<usize>,
+    places: Vec<usize>,
     /// The places of certificates that peerkey cannot read, and so cannot hold to the policy.
-    pub(crate) unreadable: Vec<usize>,
+    unreadable: Vec<usize>,
     evidence: Evidence,
     spki: Vec<u8>,
     role: Role,
@@ -54,6 +55,7 @@ impl<'a> Facts<'a> {
         let mut facts = Self {
             ssl,
             presented: leaf.iter().map(|(leaf, _)| *leaf).collect(),
+            openssl: context.openssl(),
             places: Vec::new(),
             unreadable: Vec::new(),
             evidence: Evidence { leaf: certificate, intermediates: Vec::new() },
@@ -105,6 +107,22 @@ impl<'a> Facts<'a> {
         };
         let protocol = by_alpn.or_else(|| port.and_then(|a| Protocol::from_port(a.port())));
         self.protocol = protocol.into();
+    }
+
+    /// What came with the leaf and may be used: without the intermediates of these indices, and without
+    /// what cannot be read. The leaf comes first.
+    pub(crate) fn kept(&self, excluded: &[usize]) -> Vec<Certified<'a>> {
+        let gone = |place: &usize| {
+            self.unreadable.contains(place)
+                || excluded.iter().any(|&index| self.places.get(index) == Some(place))
+        };
+        let kept = self.presented.iter().enumerate().filter(|(place, _)| !gone(place));
+        kept.map(|(_, certified)| *certified).collect()
+    }
+
+    /// The host's cryptography, with the keys that were presented.
+    pub(crate) fn crypto(&self) -> HostCrypto<'a> {
+        HostCrypto::new(self.openssl, &self.presented)
     }
 
     /// The facts as a question.
@@ -271,8 +289,7 @@ mod tests {
         assert_eq!(peer.hosts[0], ExpectedHost::Exact(HostName::parse("www.example").unwrap()));
         assert_eq!(peer.hosts[1], ExpectedHost::Below(HostName::parse("example.org").unwrap()));
         // X509_VERIFY_PARAM_get1_ip_asc writes IPv6 in full and in capitals.
-        for (hosts, address) in
-            [(&["2001:db8::1"][..], None), (&[], Some("2001:DB8:0:0:0:0:0:1"))]
+        for (hosts, address) in [(&["2001:db8::1"][..], None), (&[], Some("2001:DB8:0:0:0:0:0:1"))]
         {
             let Peer::Expected(peer) = expect(hosts, address).unwrap() else { panic!("expected") };
             assert_eq!(peer.address, Some("2001:db8::1".parse().unwrap()));
@@ -282,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_compared_is_no_claim() {
-        for hosts in [&["a b"][..], &["a@b.example"], &["1.2.3"], &["10.0.0.1", "10.0.0.2"], &[""]] {
+        for hosts in [&["a b"][..], &["a@b.example"], &["1.2.3"], &["10.0.0.1", "10.0.0.2"], &[""]]
+        {
             assert!(expect(hosts, None).is_err(), "{hosts:?}");
         }
         assert!(expected(&[b"\xff.example".to_vec()], None, None).is_err());

@@ -185,8 +185,8 @@ pub(crate) fn device_and_inode(descriptor: RawFd) -> Option<(u64, u64)> {
 /// Whether nobody but root and the program's own user can have written it.
 fn trusted(stat: &libc::stat, sticky: bool) -> Result<(), String> {
     // SAFETY: no arguments, and it cannot fail.
-    let owner = [0, OVERFLOW_UID].contains(&stat.st_uid)
-        || stat.st_uid == unsafe { libc::geteuid() };
+    let owner =
+        [0, OVERFLOW_UID].contains(&stat.st_uid) || stat.st_uid == unsafe { libc::geteuid() };
     if !owner {
         return Err(format!("its owner is user {}, who is not trusted", stat.st_uid));
     }
@@ -219,7 +219,7 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
 }
 
 fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
-    let copy = |from| {
+    let copy = |from: RawFd| {
         // SAFETY: no memory is involved.
         owned(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, from) })
     };

@@ -73,12 +73,11 @@ mod tests {
 
     #[test]
     fn the_offer_is_found_among_other_extensions() {
-        let extensions =
-            [0, 10, 0, 2, 0, 0, 0, 16, 0, 14, 0, 12, 2, b'h', b'2', 8]
-                .iter()
-                .chain(b"http/1.1")
-                .copied()
-                .collect::<Vec<u8>>();
+        let extensions = [0, 10, 0, 2, 0, 0, 0, 16, 0, 14, 0, 12, 2, b'h', b'2', 8]
+            .iter()
+            .chain(b"http/1.1")
+            .copied()
+            .collect::<Vec<u8>>();
         for datagram in [false, true] {
             let message = hello(&extensions, datagram);
             let list = offered_alpn(&message, datagram).unwrap();

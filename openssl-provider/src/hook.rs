@@ -127,7 +127,8 @@ fn remember_offer(openssl: &OpenSsl, ssl: Ssl<'_>, offer: Vec<u8>) {
         let before = libssl.SSL_get_ex_data(ssl.raw(), index);
         let new = fresh.unwrap_or(null_mut());
         let kept = libssl.SSL_set_ex_data(ssl.raw(), index, new.cast()) == 1;
-        for gone in [if kept { before } else { null_mut() }, if kept { null_mut() } else { new.cast() }]
+        for gone in
+            [if kept { before } else { null_mut() }, if kept { null_mut() } else { new.cast() }]
         {
             drop_offer(gone);
         }

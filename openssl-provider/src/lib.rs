@@ -4,6 +4,7 @@
 //! put a verify callback into every SSL_CTX. docs/openssl.md says what of OpenSSL it relies on.
 
 mod bindings;
+mod candidates;
 mod context;
 mod entry;
 mod evp;
@@ -86,11 +87,15 @@ static FUNCTIONS: Functions = Functions([
     }),
     // SAFETY: as above.
     function(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, unsafe {
-        transmute::<unsafe extern "C" fn(*mut c_void) -> *const OSSL_PARAM, Function>(gettable_params)
+        transmute::<unsafe extern "C" fn(*mut c_void) -> *const OSSL_PARAM, Function>(
+            gettable_params,
+        )
     }),
     // SAFETY: as above.
     function(OSSL_FUNC_PROVIDER_GET_PARAMS, unsafe {
-        transmute::<unsafe extern "C" fn(*mut c_void, *mut OSSL_PARAM) -> c_int, Function>(get_params)
+        transmute::<unsafe extern "C" fn(*mut c_void, *mut OSSL_PARAM) -> c_int, Function>(
+            get_params,
+        )
     }),
     OSSL_DISPATCH { function_id: 0, function: None },
 ]);

@@ -107,12 +107,11 @@ const VERSION: &CStr = c"version";
 const BUILD: &CStr = c"buildinfo";
 const STATUS: &CStr = c"status";
 const OUR_NAME: &CStr = c"peerkey";
-const OUR_VERSION: &CStr = match CStr::from_bytes_with_nul(
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-) {
-    Ok(version) => version,
-    Err(_) => c"",
-};
+const OUR_VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 struct Gettable([OSSL_PARAM; 5]);
 

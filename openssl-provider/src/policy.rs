@@ -59,9 +59,9 @@ pub(crate) enum InForce<'a> {
 #[derive(Debug)]
 pub(crate) struct CannotDecide(pub(crate) String);
 
-impl<E: fmt::Display> From<E> for CannotDecide {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
+impl<T: fmt::Display> From<T> for CannotDecide {
+    fn from(why: T) -> Self {
+        Self(why.to_string())
     }
 }
 
