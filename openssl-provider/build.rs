@@ -52,7 +52,6 @@ const LIBCRYPTO: &[&str] = &[
     "X509_STORE_CTX_init",
     "X509_STORE_CTX_new",
     "X509_STORE_CTX_set0_trusted_stack",
-    "X509_STORE_CTX_set0_untrusted",
     "X509_STORE_CTX_set0_verified_chain",
     "X509_STORE_CTX_set_current_cert",
     "X509_STORE_CTX_set_error",
@@ -66,6 +65,7 @@ const LIBCRYPTO: &[&str] = &[
     "X509_VERIFY_PARAM_get_time",
     "X509_VERIFY_PARAM_move_peername",
     "X509_VERIFY_PARAM_set1",
+    "X509_check_issued",
     "X509_free",
     "X509_get0_pubkey",
     "X509_get_X509_PUBKEY",
@@ -138,7 +138,7 @@ const HEADERS: &str = "#include <openssl/bn.h>\n#include <openssl/core.h>\n\
     #include <openssl/core_dispatch.h>\n#include <openssl/core_names.h>\n#include <openssl/crypto.h>\n\
     #include <openssl/err.h>\n#include <openssl/evp.h>\n#include <openssl/rsa.h>\n\
     #include <openssl/ssl.h>\n#include <openssl/sslerr.h>\n#include <openssl/x509.h>\n\
-    #include <openssl/x509_vfy.h>\n";
+    #include <openssl/x509_vfy.h>\n#include <openssl/x509v3.h>\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");

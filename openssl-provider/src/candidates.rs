@@ -56,6 +56,27 @@ impl Candidates {
     }
 }
 
+/// What of `presented` can still stand in a path: the leaf, and what has an issuer left. OpenSSL does
+/// not turn back from an intermediate that it has chosen, even if that leads nowhere.
+pub(crate) fn living<'a>(
+    mut presented: Vec<Certified<'a>>,
+    trusted: &[Certified<'_>],
+) -> Vec<Certified<'a>> {
+    loop {
+        let issued = |certified: &Certified<'_>| {
+            let by = |issuer: &Certified<'_>| issuer.issued(*certified);
+            trusted.iter().any(by) || presented.iter().any(by)
+        };
+        let lives: Vec<bool> =
+            presented.iter().enumerate().map(|(place, c)| place == 0 || issued(c)).collect();
+        if lives.iter().all(|lives| *lives) {
+            return presented;
+        }
+        let mut lives = lives.into_iter();
+        presented.retain(|_| lives.next().unwrap_or(true));
+    }
+}
+
 /// Adds the names of a certificate that are not there yet.
 fn add(names: &mut Vec<*mut X509_NAME>, certified: Certified<'_>, context: Context<'_>) {
     for name in certified.names() {

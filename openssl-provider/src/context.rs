@@ -8,7 +8,7 @@ use std::ptr::{NonNull, null, null_mut};
 use crate::bindings::{
     EVP_PKEY, OPENSSL_STACK, SSL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, TLSEXT_NAMETYPE_host_name,
     X509, X509_NAME, X509_PUBKEY, X509_STORE_CTX, X509_STORE_CTX_verify_cb,
-    X509_V_FLAG_USE_CHECK_TIME,
+    X509_V_FLAG_USE_CHECK_TIME, X509_V_OK,
 };
 use crate::openssl::OpenSsl;
 
@@ -86,24 +86,11 @@ impl<'a> Context<'a> {
 
     /// The certificates that came with it, the leaf among them.
     pub(crate) fn untrusted(self) -> Vec<Certified<'a>> {
-        // SAFETY: a stack of X509 that the context keeps.
-        unsafe { Certified::all(self.openssl, self.untrusted_stack()) }
-    }
-
-    /// The stack that `untrusted` reads.
-    pub(crate) fn untrusted_stack(self) -> *mut OPENSSL_STACK {
-        // SAFETY: the context is valid.
-        unsafe { self.openssl.crypto.X509_STORE_CTX_get0_untrusted(self.raw) }.cast()
-    }
-
-    /// Puts another stack into the place of `untrusted_stack`.
-    ///
-    /// # Safety
-    ///
-    /// It holds X509, and stays until it is replaced.
-    pub(crate) unsafe fn set_untrusted_stack(self, stack: *mut OPENSSL_STACK) {
-        // SAFETY: as promised; the context does not own the stack.
-        unsafe { self.openssl.crypto.X509_STORE_CTX_set0_untrusted(self.raw, stack.cast()) }
+        // SAFETY: the context is valid, and keeps the stack of X509.
+        unsafe {
+            let stack = self.openssl.crypto.X509_STORE_CTX_get0_untrusted(self.raw);
+            Certified::all(self.openssl, stack.cast())
+        }
     }
 
     /// The chain that was found.
@@ -326,6 +313,12 @@ impl<'a> Certified<'a> {
         // SAFETY: the certificate is valid, and keeps the key.
         let key = unsafe { self.openssl.crypto.X509_get0_pubkey(self.raw) };
         (!key.is_null()).then_some(key)
+    }
+
+    /// Whether it could have issued another, by names and extensions (X509_check_issued(3)).
+    pub(crate) fn issued(self, other: Certified<'_>) -> bool {
+        // SAFETY: both certificates are valid.
+        unsafe { self.openssl.crypto.X509_check_issued(self.raw, other.raw) == X509_V_OK }
     }
 
     /// Its subject and its issuer.

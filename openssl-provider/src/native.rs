@@ -14,8 +14,8 @@ use crate::bindings::{
     X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
     X509_V_OK,
 };
-use crate::candidates::Candidates;
-use crate::context::{Certified, Context, Ssl, Stack, error_text};
+use crate::candidates::{Candidates, living};
+use crate::context::{Context, Ssl, Stack, error_text};
 use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::openssl::{SLOTS, copy};
@@ -34,49 +34,37 @@ pub(crate) struct Native {
     pub(crate) failed: Option<StoreError>,
 }
 
-/// Verifies with the program's own anchors and settings, and without the certificates that were left
-/// out. Where the policy accepts in spite of a fault, the program's callback never hears of it:
-/// programs keep a record of their own.
+/// Verifies with the program's own anchors and settings. Where the policy accepts in spite of a fault,
+/// the program's callback never hears of it: programs keep a record of their own.
 pub(crate) fn run(
     context: Context<'_>,
     facts: &Facts<'_>,
-    kept: &[Certified<'_>],
     decision: &mut Decision<'_>,
 ) -> Result<Native, CannotDecide> {
     let mut run = Run::new(context, facts, decision, Kind::First);
-    let filtered = (kept.len() < facts.presented.len())
-        .then(|| Stack::of(context.openssl(), kept).ok_or("no memory"))
-        .transpose()?;
-    let before = context.untrusted_stack();
-    if let Some(filtered) = &filtered {
-        // SAFETY: it holds certificates of the context's, and is taken out again below.
-        unsafe { context.set_untrusted_stack(filtered.raw()) };
-    }
-    let returned = run.verify(context);
-    if filtered.is_some() {
-        // SAFETY: what stood there before.
-        unsafe { context.set_untrusted_stack(before) };
-    }
-    Ok(run.into_native(returned?, context))
+    let returned = run.verify(context)?;
+    Ok(run.into_native(returned, context))
 }
 
-/// Verifies once more as if the ruled-out CAs of the program's store did not exist. If that holds,
-/// its chain takes the place of the first one.
+/// Verifies once more as if what is ruled out did not exist, neither among the certificates presented
+/// nor in the program's store. If that holds, its chain takes the place of the first one.
 pub(crate) fn again_without(
     context: Context<'_>,
     facts: &Facts<'_>,
-    kept: &[Certified<'_>],
     decision: &mut Decision<'_>,
 ) -> Result<bool, CannotDecide> {
     let openssl = context.openssl();
     if facts.ssl.uses_dane() {
         return Ok(false);
     }
+    let kept = facts.kept(decision.excluded());
     let candidates = openssl
-        .quietly(|| Candidates::of(context, kept, decision))
+        .quietly(|| Candidates::of(context, &kept, decision))
         .map_err(|error| openssl.policies.explain(&error))?;
-    let trusted = Stack::of(openssl, &candidates.allowed()).ok_or("no memory")?;
-    let untrusted = Stack::of(openssl, kept).ok_or("no memory")?;
+    let allowed = candidates.allowed();
+    let living = openssl.quietly(|| living(kept, &allowed));
+    let trusted = Stack::of(openssl, &allowed).ok_or("no memory")?;
+    let untrusted = Stack::of(openssl, &living).ok_or("no memory")?;
     let again = context.another(&untrusted, &trusted).ok_or("no memory")?;
     let mut run = Run::new(context, facts, decision, Kind::Again);
     let returned = openssl.quietly(|| run.verify(again.context()))?;

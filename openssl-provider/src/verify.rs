@@ -67,8 +67,7 @@ impl Judge<'_> {
         if !consults && let Some(reason) = self.reason(decision, &Application::NotAsked)? {
             return Ok(self.refuse(&reason, None));
         }
-        let kept = facts.kept(decision.excluded());
-        let native = native::run(self.context, facts, &kept, decision)?;
+        let native = native::run(self.context, facts, decision)?;
         let native = self.native.insert(native).clone();
         if let Some(error) = &native.failed {
             return Err(self.explain(error));
@@ -80,7 +79,7 @@ impl Judge<'_> {
             && let Some((depth, reason)) = self.ruled_out(policy, decision)?
         {
             broken_at = Some(depth);
-            if !native::again_without(self.context, facts, &kept, decision)? {
+            if !native::again_without(self.context, facts, decision)? {
                 application = Application::RuledOut(reason);
             }
         }
