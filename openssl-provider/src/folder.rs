@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn temporary(name: &CStr) -> PathBuf {
+    fn temporary(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("peerkey-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();

@@ -47,14 +47,6 @@ struct Seen {
     untouched: bool,
 }
 
-/// The policy, as far as it matters here.
-pub(crate) enum InForce<'a> {
-    /// Every program does what it does without peerkey.
-    Untouched,
-    /// There is something to decide.
-    Decides(Borrowed<'a>),
-}
-
 /// Why there is no decision: the file and the cause, or what failed.
 #[derive(Debug)]
 pub(crate) struct CannotDecide(pub(crate) String);
@@ -76,17 +68,17 @@ impl Policies {
         }
     }
 
-    /// The policy in force at this moment.
-    pub(crate) fn in_force(&self) -> Result<InForce<'_>, CannotDecide> {
+    /// The policy in force at this moment; None if under it every program does what it does without.
+    pub(crate) fn in_force(&self) -> Result<Option<Borrowed<'_>>, CannotDecide> {
         let process = self.process();
         let now = self.folder.look(&self.file)?;
         let seen = process.seen.try_read().ok().and_then(|seen| *seen);
         let seen = seen.filter(|seen| seen.file == now);
         if seen.is_some_and(|seen| seen.untouched) {
-            return Ok(InForce::Untouched);
+            return Ok(None);
         }
         if let Some(connection) = process.take(now) {
-            return Ok(InForce::Decides(process.lend(connection)));
+            return Ok(Some(process.lend(connection)));
         }
         let connection = self.open()?;
         let meta = connection.compiled.meta();
@@ -96,9 +88,9 @@ impl Policies {
             *seen = Some(Seen { file: connection.file, untouched });
         }
         if untouched {
-            return Ok(InForce::Untouched);
+            return Ok(None);
         }
-        Ok(InForce::Decides(process.lend(connection)))
+        Ok(Some(process.lend(connection)))
     }
 
     /// What belongs to this process.

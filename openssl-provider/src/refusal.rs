@@ -158,7 +158,8 @@ fn load(openssl: &OpenSsl, library: c_int, entries: *mut ERR_STRING_DATA) {
 
 fn shortened(mut text: String) -> String {
     if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
+        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
         text.push_str("...");
     }
     text

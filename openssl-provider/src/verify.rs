@@ -15,15 +15,15 @@ use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
-use crate::policy::{CannotDecide, InForce};
+use crate::policy::CannotDecide;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
     let openssl = context.openssl();
     openssl.refusals.put_back(openssl);
     let policy = match openssl.policies.in_force() {
-        Ok(InForce::Untouched) => return context.verify_natively(),
-        Ok(InForce::Decides(policy)) => policy,
+        Ok(None) => return context.verify_natively(),
+        Ok(Some(policy)) => policy,
         Err(why) => return Judge { context, always: false, native: None }.cannot_decide(&why),
     };
     let always = policy.meta().enforce == Enforce::Always;
