@@ -14,8 +14,10 @@ use crate::recent::soon;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
 const SENTENCES: usize = 64;
+/// What stands for further ones; they go with the error as its data.
+const ANY: &str = "peerkey: the policy does not accept the peer";
 /// Reason codes below are those of every library (err.h, ERR_R_*).
-const GENERIC: c_int = 100;
+const FIRST_REASON: c_int = 100;
 /// curl shows 256 bytes of an error, others more.
 const LONGEST: usize = 400;
 /// libssl's error when a verification failed.
@@ -57,18 +59,19 @@ impl Refusals {
     /// comes behind, and is to say it too: many programs show the last error only.
     pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &str, fails: bool) {
         let sentence = format!("peerkey: {}", shortened(printable(sentence)));
-        let registered = self.registered(openssl, &sentence);
+        let own = self.registered(openssl, &sentence);
+        let registered = own.or_else(|| self.registered(openssl, ANY));
+        let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
         // SAFETY: C strings, of which OpenSSL copies what it keeps; one argument for one %s.
         unsafe {
             openssl.crypto.ERR_new();
             openssl.crypto.ERR_set_debug(c"peerkey".as_ptr(), 0, c"".as_ptr());
             let set_error = openssl.crypto.ERR_set_error;
-            match registered {
-                Some(registered) => set_error(self.library, registered.reason, null()),
-                None => {
-                    let sentence = CString::new(sentence).unwrap_or_default();
-                    set_error(self.library, GENERIC, c"%s".as_ptr(), sentence.as_ptr());
-                }
+            if own.is_some() {
+                set_error(self.library, reason, null());
+            } else {
+                let sentence = CString::new(sentence).unwrap_or_default();
+                set_error(self.library, reason, c"%s".as_ptr(), sentence.as_ptr());
             }
         }
         if let Some(registered) = registered
@@ -110,19 +113,17 @@ impl Refusals {
                 return Some(*registered);
             }
             let number = known.len();
-            if number >= SENTENCES {
+            if number >= SENTENCES && sentence != ANY {
                 return None;
             }
-            let reason = GENERIC + 1 + c_int::try_from(number).ok()?;
+            let reason = FIRST_REASON + 1 + c_int::try_from(number).ok()?;
             let in_libssl = leaked(&format!("certificate verify failed: {sentence}"));
             let registered =
                 Registered { reason, for_libssl: entries([(VERIFY_FAILED, in_libssl)]) };
             known.insert(sentence.to_owned(), registered);
-            let generic = "peerkey: the policy does not accept the peer";
             let ours = entries([
                 (packed(self.library, reason), leaked(sentence)),
                 (packed(self.library, 0), c"peerkey".as_ptr()),
-                (packed(self.library, GENERIC), leaked(generic)),
             ]);
             (registered, ours)
         };
