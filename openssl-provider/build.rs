@@ -10,6 +10,7 @@ const LIBCRYPTO: &[&str] = &[
     "BN_free",
     "CRYPTO_free",
     "CRYPTO_get_ex_new_index",
+    "ERR_clear_last_mark",
     "ERR_get_next_error_library",
     "ERR_load_strings",
     "ERR_new",

@@ -42,7 +42,11 @@ pub(crate) fn run(
     decision: &mut Decision<'_>,
 ) -> Result<Native, CannotDecide> {
     let mut run = Run::new(context, facts, decision, Kind::First);
-    let returned = run.verify(context)?;
+    // What was overruled leaves no error behind: servers with an error in the queue fail later.
+    let returned = context.openssl().with_errors(|| {
+        let returned = run.verify(context);
+        (returned, !run.overruled)
+    })?;
     Ok(run.into_native(returned, context))
 }
 

@@ -145,11 +145,18 @@ impl OpenSsl {
 
     /// Runs `body`, and takes the errors that it leaves in OpenSSL's queue out again.
     pub(crate) fn quietly<T>(&self, body: impl FnOnce() -> T) -> T {
-        // SAFETY: no arguments; both work on this thread's queue.
+        self.with_errors(|| (body(), false))
+    }
+
+    /// Runs `body`, which also says whether the errors that it leaves in OpenSSL's queue stay there.
+    pub(crate) fn with_errors<T>(&self, body: impl FnOnce() -> (T, bool)) -> T {
+        // SAFETY: no arguments; these work on this thread's queue.
         unsafe { self.crypto.ERR_set_mark() };
-        let result = body();
+        let (result, stay) = body();
         // SAFETY: as above.
-        unsafe { self.crypto.ERR_pop_to_mark() };
+        unsafe {
+            if stay { self.crypto.ERR_clear_last_mark() } else { self.crypto.ERR_pop_to_mark() }
+        };
         result
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Refusals {
 #[derive(Clone, Copy)]
 struct Registered {
     reason: c_int,
+    ours: *mut ERR_STRING_DATA,
     for_libssl: *mut ERR_STRING_DATA,
 }
 
@@ -107,7 +108,7 @@ impl Refusals {
 
     /// The sentence as OpenSSL has it; None if there are too many already.
     fn registered(&self, openssl: &OpenSsl, sentence: &str) -> Option<Registered> {
-        let (registered, ours) = {
+        let registered = {
             let mut known = soon(&self.known)?;
             if let Some(registered) = known.get(sentence) {
                 return Some(*registered);
@@ -117,19 +118,25 @@ impl Refusals {
                 return None;
             }
             let reason = FIRST_REASON + 1 + c_int::try_from(number).ok()?;
-            let in_libssl = leaked(&format!("certificate verify failed: {sentence}"));
-            let registered =
-                Registered { reason, for_libssl: entries([(VERIFY_FAILED, in_libssl)]) };
+            let registered = self.new_entries(reason, sentence);
             known.insert(sentence.to_owned(), registered);
-            let ours = entries([
-                (packed(self.library, reason), leaked(sentence)),
-                (packed(self.library, 0), c"peerkey".as_ptr()),
-            ]);
-            (registered, ours)
+            registered
         };
         // No lock is held here: this goes into the host.
-        load(openssl, self.library, ours);
+        load(openssl, self.library, registered.ours);
         Some(registered)
+    }
+
+    fn new_entries(&self, reason: c_int, sentence: &str) -> Registered {
+        let in_libssl = format!("certificate verify failed: {sentence}");
+        Registered {
+            reason,
+            ours: entries([
+                (packed(self.library, reason), leaked(sentence)),
+                (packed(self.library, 0), c"peerkey".as_ptr()),
+            ]),
+            for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
+        }
     }
 }
 

@@ -67,26 +67,23 @@ impl Judge<'_> {
         if !consults && let Some(reason) = self.reason(decision, &Application::NotAsked)? {
             return Ok(self.refuse(&reason, None));
         }
-        let native = native::run(self.context, facts, decision)?;
-        let native = self.native.insert(native).clone();
+        let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
         if let Some(error) = &native.failed {
             return Err(self.explain(error));
         }
-        let mut application = native.application;
-        let mut broken_at = None;
-        if consults
-            && application == Application::Accepts
-            && let Some((depth, reason)) = self.ruled_out(policy, decision)?
+        let (mut application, mut broken) = (native.application, None);
+        if consults && application == Application::Accepts {
+            broken = self.ruled_out(policy, decision)?;
+        }
+        if let Some((_, reason)) = &broken
+            && !native::again_without(self.context, facts, decision)?
         {
-            broken_at = Some(depth);
-            if !native::again_without(self.context, facts, decision)? {
-                application = Application::RuledOut(reason);
-            }
+            application = Application::RuledOut(reason.clone());
         }
         Ok(match self.reason(decision, &application)? {
             None => native.returned,
             Some(Reason::Application(_)) => self.as_the_program_says(native.returned),
-            Some(reason) => self.refuse(&reason, broken_at),
+            Some(reason) => self.refuse(&reason, broken.map(|(depth, _)| depth)),
         })
     }
 
