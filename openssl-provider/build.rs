@@ -34,6 +34,7 @@ const LIBCRYPTO: &[&str] = &[
     "OPENSSL_sk_num",
     "OPENSSL_sk_push",
     "OPENSSL_sk_value",
+    "OpenSSL_version_num",
     "X509_NAME_cmp",
     "X509_PUBKEY_free",
     "X509_PUBKEY_get0",

@@ -101,8 +101,9 @@ impl<'a> Facts<'a> {
             Role::Server => {
                 let remote = socket.and_then(remote_address);
                 self.locator = remote.map(|remote| canonical_address(remote.ip()));
-                let offered = self.ssl.offered_alpn().unwrap_or_default();
-                (protocol_by_alpn(&offered, selected.as_deref()), remote)
+                let offered = self.ssl.offered_alpn();
+                let checked = self.openssl.checks_alpn();
+                (protocol_by_alpn(offered.as_deref(), selected.as_deref(), checked), remote)
             }
         };
         let protocol = by_alpn.or_else(|| port.and_then(|a| Protocol::from_port(a.port())));
@@ -145,15 +146,24 @@ impl<'a> Facts<'a> {
 }
 
 /// The service that a client means by its ALPN. What the server selected counts only if the client
-/// offered it: OpenSSL 3.0 takes any answer, and the server must not choose the rule.
-fn protocol_by_alpn(offered: &[u8], selected: Option<&[u8]>) -> Option<Protocol> {
+/// offered it, or the server would choose the rule: we look ourselves where the offer was seen, or
+/// OpenSSL did (`checked`).
+fn protocol_by_alpn(
+    offered: Option<&[u8]>,
+    selected: Option<&[u8]>,
+    checked: bool,
+) -> Option<Protocol> {
+    let ids = || protocol_ids(offered.unwrap_or_default());
     if let Some(selected) = selected {
-        let was_offered = protocol_ids(offered).any(|id| id == selected);
+        let was_offered = match offered {
+            Some(_) => ids().any(|id| id == selected),
+            None => checked,
+        };
         if let Some(protocol) = Protocol::from_alpn(selected).filter(|_| was_offered) {
             return Some(protocol);
         }
     }
-    let mut services = protocol_ids(offered).map(Protocol::from_alpn);
+    let mut services = ids().map(Protocol::from_alpn);
     let first = services.next()??;
     services.all(|service| service.as_ref() == Some(&first)).then_some(first)
 }
@@ -310,15 +320,19 @@ mod tests {
 
     #[test]
     fn the_server_cannot_choose_the_protocol() {
+        let by = |offered: &'static [u8], selected: Option<&[u8]>| {
+            protocol_by_alpn((!offered.is_empty()).then_some(offered), selected, false)
+        };
         let web = b"\x02h2\x08http/1.1";
         let https = Protocol::parse("https");
-        assert_eq!(protocol_by_alpn(web, Some(b"h2")), https);
-        assert_eq!(protocol_by_alpn(web, None), https);
-        assert_eq!(protocol_by_alpn(web, Some(b"postgresql")), https);
-        assert_eq!(protocol_by_alpn(b"", Some(b"postgresql")), None);
-        assert_eq!(protocol_by_alpn(b"\x02h2\x04imap", None), None);
-        assert_eq!(protocol_by_alpn(b"\x02h2\x04imap", Some(b"imap")), Protocol::parse("imap"));
-        assert_eq!(protocol_by_alpn(b"\x02h2\x03foo", Some(b"foo")), None);
+        assert_eq!(by(web, Some(b"h2")), https);
+        assert_eq!(by(web, None), https);
+        assert_eq!(by(web, Some(b"postgresql")), https);
+        assert_eq!(by(b"", Some(b"postgresql")), None);
+        assert_eq!(by(b"\x02h2\x04imap", None), None);
+        assert_eq!(by(b"\x02h2\x04imap", Some(b"imap")), Protocol::parse("imap"));
+        assert_eq!(by(b"\x02h2\x03foo", Some(b"foo")), None);
+        assert_eq!(protocol_by_alpn(None, Some(b"h2"), true), https);
     }
 
     #[test]

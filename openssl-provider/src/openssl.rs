@@ -123,6 +123,17 @@ impl OpenSsl {
         self.slot
     }
 
+    /// Whether its client refuses an ALPN answer that it did not offer. (Since the releases that fixed
+    /// CVE-2024-5535; before, it took any.)
+    pub(crate) fn checks_alpn(&self) -> bool {
+        // SAFETY: no arguments.
+        let version = unsafe { self.crypto.OpenSSL_version_num() };
+        let (major, minor, patch) = (version >> 28, version >> 20 & 0xff, version >> 4 & 0xff);
+        let first = [15, 7, 3, 2];
+        let fixed = |minor: u64| first.get(minor as usize).is_none_or(|first| patch >= *first);
+        major > 3 || fixed(minor)
+    }
+
     /// The functions of its libssl, once an SSL_CTX exists.
     pub(crate) fn ssl(&self) -> Option<&Libssl> {
         if self.ssl.get().is_none() {
