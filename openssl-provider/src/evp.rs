@@ -395,3 +395,82 @@ fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     parts.iter().for_each(|part| der.extend_from_slice(part));
     der
 }
+
+#[cfg(test)]
+mod tests {
+    use peerkey_core::key::Key as CoreKey;
+
+    use super::*;
+    use crate::host::{KeyPair, openssl};
+
+    /// The algorithms by which this signature of this key counts.
+    fn counting(pair: &KeyPair, text: &[u8], signature: &[u8]) -> Vec<usize> {
+        let der = pair.spki(false);
+        let holds = |(_, algorithm): &(usize, &Algorithm)| {
+            let known = tlv(0x30, &[&algorithm.key]);
+            let at = der.windows(known.len()).position(|window| window == known);
+            at.is_some_and(|at| {
+                // Behind the algorithm comes the BIT STRING: tag, length, unused bits.
+                let rest = &der[at + known.len()..];
+                let header = 2 + if rest[1] & 0x80 == 0 { 0 } else { usize::from(rest[1] & 0x7f) };
+                let host = HostCrypto::new(openssl(), &[]);
+                host.verify(algorithm, &rest[header + 1..], text, signature)
+            })
+        };
+        ALGORITHMS.iter().enumerate().filter(holds).map(|(index, _)| index).collect()
+    }
+
+    fn index(key: AlgorithmIdentifier, signature: AlgorithmIdentifier) -> usize {
+        ALGORITHMS.iter().position(|a| a.key == key && a.signature == signature).unwrap()
+    }
+
+    #[test]
+    fn a_signature_counts_by_its_own_algorithm_only() {
+        let text = b"what is signed";
+        for (pair, digest, signature, key) in [
+            (KeyPair::new(c"EC", c"P-256", 0), SHA256, alg_id::ECDSA_SHA256, alg_id::ECDSA_P256),
+            (KeyPair::new(c"EC", c"P-384", 0), SHA512, alg_id::ECDSA_SHA512, alg_id::ECDSA_P384),
+            (KeyPair::new(c"EC", c"P-521", 0), SHA384, alg_id::ECDSA_SHA384, alg_id::ECDSA_P521),
+            (KeyPair::new(c"ED25519", c"", 0), None, alg_id::ED25519, alg_id::ED25519),
+            (KeyPair::new(c"ED448", c"", 0), None, alg_id::ED448, alg_id::ED448),
+        ] {
+            let mut right = pair.sign(digest, false, text);
+            assert_eq!(counting(&pair, text, &right), [index(key, signature)]);
+            assert_eq!(counting(&pair, b"another text", &right), [0; 0]);
+            right[7] ^= 1;
+            assert_eq!(counting(&pair, text, &right), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn rsa_counts_from_2048_bits_on_with_the_padding_that_is_said() {
+        let text = b"what is signed";
+        let pair = KeyPair::new(c"RSA", c"", 2048);
+        let usual = pair.sign(SHA256, false, text);
+        let expected = [
+            index(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256),
+            index(alg_id::RSA_ENCRYPTION, PKCS1_SHA256),
+        ];
+        assert_eq!(counting(&pair, text, &usual), expected);
+        let pss = pair.sign(SHA384, true, text);
+        let expected = [index(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA384)];
+        assert_eq!(counting(&pair, text, &pss), expected);
+        let weak = KeyPair::new(c"RSA", c"", 1024);
+        assert_eq!(counting(&weak, text, &weak.sign(SHA256, false, text)), [0; 0]);
+        let sha1 = pair.sign(Some(c"SHA1"), false, text);
+        assert_eq!(counting(&pair, text, &sha1), [0; 0]);
+    }
+
+    #[test]
+    fn a_compressed_point_is_the_same_key() {
+        for curve in [c"P-256", c"P-384", c"P-521", c"sect233k1", c"brainpoolP256r1"] {
+            let pair = KeyPair::new(c"EC", curve, 0);
+            let (whole, compressed) = (pair.spki(false), pair.spki(true));
+            assert!(compressed.len() < whole.len());
+            HostCrypto::new(openssl(), &[]).with(|crypto| {
+                let read = |spki: &[u8]| CoreKey::from_spki(spki, crypto).unwrap();
+                assert_eq!(read(&whole), read(&compressed), "{curve:?}");
+            });
+        }
+    }
+}

@@ -117,3 +117,6 @@ unsafe extern "C" fn get_params(state: *mut c_void, params: *mut OSSL_PARAM) -> 
     // SAFETY: libcrypto passes an array that ends with a null key.
     guarded(0, || unsafe { params::answer(params, state == ACTIVE) }.into())
 }
+
+#[cfg(test)]
+mod host;
