@@ -4,6 +4,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
 use std::ptr::{NonNull, null, null_mut};
+use std::sync::Arc;
+
+use peerkey_core::certificate::{Certificate, CertificateError};
 
 use crate::bindings::{
     EVP_PKEY, OPENSSL_STACK, SSL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, TLSEXT_NAMETYPE_host_name,
@@ -293,9 +296,14 @@ impl<'a> Certified<'a> {
     }
 
     /// The DER.
-    pub(crate) fn der(self) -> Vec<u8> {
+    fn der(self) -> Vec<u8> {
         // SAFETY: i2d functions measure first, and write what they measured.
         unsafe { encoded(|out| self.openssl.crypto.i2d_X509(self.raw, out)) }.unwrap_or_default()
+    }
+
+    /// What peerkey reads in it.
+    pub(crate) fn read(self) -> Result<Arc<Certificate>, CertificateError> {
+        self.openssl.policies.process().certificate(self.der())
     }
 
     /// The DER of its SubjectPublicKeyInfo.

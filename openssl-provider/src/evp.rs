@@ -100,14 +100,15 @@ static ALGORITHMS: [Algorithm; 26] = [
     usual(alg_id::ML_DSA_87, alg_id::ML_DSA_87, None),
 ];
 
-/// What a process remembers: decoded keys of anchors, by the hash of their SubjectPublicKeyInfo, and
-/// signatures that were right.
+/// What a process remembers of signatures: decoded keys of anchors, by the hash of their
+/// SubjectPublicKeyInfo, and signatures that were right.
 pub(crate) struct Caches {
     keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
     signatures: Mutex<Recent<[u8; 32], ()>>,
 }
 
 impl Caches {
+    /// Nothing yet.
     pub(crate) fn new() -> Self {
         Self { keys: Mutex::new(Recent::new(128)), signatures: Mutex::new(Recent::new(2048)) }
     }

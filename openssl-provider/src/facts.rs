@@ -42,19 +42,19 @@ impl<'a> Facts<'a> {
     pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
-        let leaf = context.leaf().map(|leaf| (leaf, leaf.der()));
-        let (certificate, spki) = match &leaf {
-            Some((_, der)) => {
-                let certificate = Certificate::from_der(der)
+        let leaf = context.leaf();
+        let (certificate, spki) = match leaf {
+            Some(leaf) => {
+                let certificate = leaf
+                    .read()
                     .map_err(|error| format!("the peer's certificate cannot be read: {error}"))?;
-                let spki = certificate.spki().to_vec();
-                (Some(certificate), spki)
+                (Some(Certificate::clone(&certificate)), certificate.spki().to_vec())
             }
             None => (None, context.raw_public_key().ok_or("the peer presented no key")?),
         };
         let mut facts = Self {
             ssl,
-            presented: leaf.iter().map(|(leaf, _)| *leaf).collect(),
+            presented: leaf.into_iter().collect(),
             openssl: context.openssl(),
             places: Vec::new(),
             unreadable: Vec::new(),
@@ -73,16 +73,17 @@ impl<'a> Facts<'a> {
 
     fn read_intermediates(&mut self, context: Context<'a>) {
         for certified in context.untrusted() {
-            let der = certified.der();
-            if self.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der() == der) {
+            let read = certified.read();
+            let leaf = self.evidence.leaf.as_ref().map(Certificate::der);
+            if read.as_ref().is_ok_and(|certificate| leaf == Some(certificate.der())) {
                 continue;
             }
             let place = self.presented.len();
             self.presented.push(certified);
-            match Certificate::from_der(&der) {
+            match read {
                 Ok(certificate) => {
                     self.places.push(place);
-                    self.evidence.intermediates.push(certificate);
+                    self.evidence.intermediates.push(Certificate::clone(&certificate));
                 }
                 Err(_) => self.unreadable.push(place),
             }
@@ -126,9 +127,9 @@ impl<'a> Facts<'a> {
         HostCrypto::new(self.openssl, &self.presented)
     }
 
-    /// The facts as a question.
+    /// The facts as a question. The evidence goes with it.
     pub(crate) fn query(
-        &self,
+        &mut self,
         application: &Fact<String>,
         crypto: &dyn Crypto,
     ) -> Result<Query, KeyError> {
@@ -139,7 +140,7 @@ impl<'a> Facts<'a> {
             protocol: self.protocol.clone(),
             application: application.clone(),
             key: Key::from_spki(&self.spki, crypto)?,
-            evidence: self.evidence.clone(),
+            evidence: std::mem::take(&mut self.evidence),
             time: self.time,
         })
     }

@@ -10,14 +10,15 @@ use std::path::Path;
 use std::process;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::rule::{Enforce, Mode};
 use peerkey_core::store::{Compiled, StoreError, file_name};
 
 use crate::evp::Caches;
 use crate::folder::{FileId, Folder, device_and_inode};
-use crate::recent::soon;
+use crate::recent::{Recent, soon};
 use crate::vfs;
 
 /// More connections than this are not kept for later.
@@ -38,6 +39,8 @@ pub(crate) struct Process {
     idle: Mutex<Vec<Connection>>,
     /// Keys and signatures that were seen before.
     pub(crate) caches: Caches,
+    /// Certificates that were read before, by their DER.
+    certificates: Mutex<Recent<Vec<u8>, Arc<Certificate>>>,
 }
 
 /// What is known of the policy file without opening it again.
@@ -107,6 +110,7 @@ impl Policies {
             seen: RwLock::new(None),
             idle: Mutex::new(Vec::new()),
             caches: Caches::new(),
+            certificates: Mutex::new(Recent::new(64)),
         }));
         match self.process.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: leaked.
@@ -139,6 +143,20 @@ impl Policies {
 }
 
 impl Process {
+    /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
+    /// as a look-up.
+    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+        let known = soon(&self.certificates).and_then(|known| known.get(&der));
+        if let Some(certificate) = known {
+            return Ok(certificate);
+        }
+        let certificate = Arc::new(Certificate::from_der(&der)?);
+        let forgotten =
+            soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
+        drop(forgotten);
+        Ok(certificate)
+    }
+
     /// A connection to this file that nobody uses.
     fn take(&self, file: FileId) -> Option<Connection> {
         loop {

@@ -3,7 +3,6 @@
 
 use std::ffi::c_int;
 
-use peerkey_core::certificate::Certificate;
 use peerkey_core::decide::{Application, Decision};
 use peerkey_core::rule::Enforce;
 use peerkey_core::store::{Compiled, StoreError};
@@ -44,7 +43,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn judge(&mut self, policy: &Compiled) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
-        let facts = openssl.quietly(|| Facts::of(self.context))?;
+        let mut facts = openssl.quietly(|| Facts::of(self.context))?;
         let host = openssl.quietly(|| facts.crypto());
         host.with(|crypto| {
             let query = match facts.query(&openssl.settings.executable, crypto) {
@@ -170,7 +169,7 @@ pub(crate) fn rules_out(
     decision: &Decision<'_>,
     certified: Certified<'_>,
 ) -> Result<Option<Reason>, StoreError> {
-    match Certificate::from_der(&certified.der()) {
+    match certified.read() {
         Ok(certificate) => decision.rules_out(&certificate),
         Err(error) => {
             Ok(Some(Reason::CannotDecide(format!("a CA certificate cannot be read: {error}"))))
