@@ -11,7 +11,7 @@ use crate::query::Role;
 
 /// Warns about a policy as a whole.
 pub(super) fn policy(policy: &Policy, marks: &Marks<'_>, now: i64, sink: &mut Sink) {
-    unreachable_rules(policy, marks, now, sink);
+    unreachable_rules(policy, marks, sink);
     unused_authorities(policy, marks, sink);
     for (rule, at) in policy.rules.iter().zip(&marks.accepts) {
         shared_keys(&rule.accept, policy, &mut |message| {
@@ -35,22 +35,19 @@ struct Group<'a> {
     peers: PeerSet,
 }
 
-fn unreachable_rules(policy: &Policy, marks: &Marks<'_>, now: i64, sink: &mut Sink) {
+fn unreachable_rules(policy: &Policy, marks: &Marks<'_>, sink: &mut Sink) {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (rule, at) in policy.rules.iter().zip(&marks.rules) {
         let wider = groups.iter().filter(|group| reaches(group.rule, rule));
         let sets: Vec<_> = wider.map(|group| &group.peers).collect();
         if cover(&sets, rule.peers.as_deref()) {
-            let message = match first_alone(policy, rule, now) {
+            let message = match first_alone(policy, rule) {
                 Some(place) => {
                     format!("this rule never decides: the rule at {} comes first", full(place))
                 }
                 None => "this rule never decides: those before it, together, come first".into(),
             };
             sink.warn(at.says(message).hint("move it up, or take it out"));
-        }
-        if rule.until.is_some_and(|until| until < now) {
-            continue;
         }
         match groups.iter_mut().find(|g| reaches(g.rule, rule) && reaches(rule, g.rule)) {
             Some(group) => group.peers.add(rule.peers.as_deref()),
@@ -81,10 +78,9 @@ fn holds<T: PartialEq>(outer: Option<&[T]>, inner: Option<&[T]>) -> bool {
 }
 
 /// The first rule before this one that comes first by itself.
-fn first_alone<'a>(policy: &'a Policy, rule: &Rule, now: i64) -> Option<&'a Place> {
+fn first_alone<'a>(policy: &'a Policy, rule: &Rule) -> Option<&'a Place> {
     let before = policy.rules.iter().take_while(|r| !std::ptr::eq(*r, rule));
-    let alive = before.filter(|r| r.until.is_none_or(|until| until >= now));
-    let mut alone = alive.filter(|r| reaches(r, rule)).filter(|r| {
+    let mut alone = before.filter(|r| reaches(r, rule)).filter(|r| {
         let mut peers = PeerSet::default();
         peers.add(r.peers.as_deref());
         cover(&[&peers], rule.peers.as_deref())

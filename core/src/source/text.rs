@@ -166,6 +166,8 @@ mod tests {
         let at = text.content.find('b').unwrap();
         let place = text.place(at);
         assert_eq!((place.line, place.column), (2, 3));
+        let start = text.place(text.content.find('a').unwrap());
+        assert_eq!((start.line, start.column), (1, 1), "the mark is no character of the line");
         let end = text.place(usize::MAX);
         assert_eq!((end.line, end.column), (3, 1));
     }

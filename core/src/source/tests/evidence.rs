@@ -243,8 +243,10 @@ fn trusted_certificates_are_for_what_their_owner_says() {
         read(&anchors(pem("TRUSTED CERTIFICATE", pki().root.der())))[0].purposes,
         Purposes::ALL
     );
-    let both = root() + &trusted(None, Some(&[1]));
-    assert_eq!(read(&anchors(both))[0].purposes, purposes(false, true, true));
+    let limited = trusted(None, Some(&[1]));
+    for both in [root() + &limited, limited + &root()] {
+        assert_eq!(read(&anchors(both))[0].purposes, purposes(false, true, true));
+    }
     // What a certificate says of itself holds besides.
     let mail = read(&anchors(pem("CERTIFICATE", pki().mail.der())));
     assert_eq!(mail[0].purposes, purposes(false, false, true));
