@@ -29,9 +29,7 @@ impl Crypto for System {
     fn uncompressed_point(&self, spki: &[u8]) -> Option<Vec<u8>> {
         let key = PKey::public_key_from_der(spki).ok()?.ec_key().ok()?;
         let mut numbers = BigNumContext::new().ok()?;
-        key.public_key()
-            .to_bytes(key.group(), PointConversionForm::UNCOMPRESSED, &mut numbers)
-            .ok()
+        key.public_key().to_bytes(key.group(), PointConversionForm::UNCOMPRESSED, &mut numbers).ok()
     }
 
     fn algorithms(&self) -> &[&dyn SignatureVerificationAlgorithm] {
@@ -115,7 +113,8 @@ impl SignatureVerificationAlgorithm for Algorithm {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        let key = PKey::public_key_from_der(&self.spki(public_key)).map_err(|_| InvalidSignature)?;
+        let key =
+            PKey::public_key_from_der(&self.spki(public_key)).map_err(|_| InvalidSignature)?;
         let weak = matches!(self.scheme, RsaPkcs1(_) | RsaPss(_)) && key.bits() < 2048;
         match !weak && self.holds(&key, message, signature) {
             true => Ok(()),
@@ -262,11 +261,8 @@ mod tests {
     fn a_short_rsa_key_signs_nothing() {
         System::new();
         let key = rsa(1024);
-        let algorithm = Algorithm {
-            key: RSA,
-            signature: alg_id::RSA_PKCS1_SHA256,
-            scheme: RsaPkcs1(SHA256),
-        };
+        let algorithm =
+            Algorithm { key: RSA, signature: alg_id::RSA_PKCS1_SHA256, scheme: RsaPkcs1(SHA256) };
         let signature = sign(&algorithm, &key, b"message");
         let bits = bits(&key, &algorithm);
         assert!(algorithm.verify_signature(&bits, b"message", &signature).is_err());

@@ -2,6 +2,12 @@
 
 pub mod args;
 pub mod clock;
+pub mod commands;
 pub mod connect;
 pub mod crypto;
+pub mod inquiry;
 pub mod library;
+pub mod native;
+pub mod question;
+pub mod render;
+pub mod screen;

@@ -6,7 +6,9 @@
 //! hook is the process's, not a context's.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Once;
 
 use foreign_types::ForeignTypeRef;
@@ -76,6 +78,32 @@ pub fn objections(
         found.push(Objection { code: context.error().as_raw(), depth: context.error_depth() });
     }
     Ok(found)
+}
+
+/// Where the library looks for anchors that it trusts by default: a file, and folders of hashed names.
+/// The environment can name others (SSL_CERT_FILE, SSL_CERT_DIR).
+pub fn default_anchors() -> (PathBuf, Vec<PathBuf>) {
+    // SAFETY: both return a static text that ends with NUL, or NULL, and have no other conditions.
+    let (file, folder) = unsafe {
+        (
+            text_of(openssl_sys::X509_get_default_cert_file()),
+            text_of(openssl_sys::X509_get_default_cert_dir()),
+        )
+    };
+    let file = std::env::var_os("SSL_CERT_FILE").map_or(file, PathBuf::from);
+    let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or(folder.into());
+    (file, std::env::split_paths(&folders).collect())
+}
+
+/// # Safety
+/// `text` is NULL, or a static text that ends with NUL.
+unsafe fn text_of(text: *const c_char) -> PathBuf {
+    if text.is_null() {
+        return PathBuf::new();
+    }
+    // SAFETY: by contract.
+    let text = unsafe { CStr::from_ptr(text) };
+    PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
 /// The library's text for a code.

@@ -39,7 +39,8 @@ pub fn handshake<S: Read + Write>(
     name: Option<&HostName>,
     alpn: &[u8],
 ) -> Result<Shown, Trouble> {
-    let ssl = client(name, alpn).map_err(|error| Trouble::new(format!("OpenSSL failed: {error}")))?;
+    let ssl =
+        client(name, alpn).map_err(|error| Trouble::new(format!("OpenSSL failed: {error}")))?;
     let mut tls = SslStream::new(ssl, stream)
         .map_err(|error| Trouble::new(format!("OpenSSL failed: {error}")))?;
     tls.connect().map_err(|error| describe(&error))?;

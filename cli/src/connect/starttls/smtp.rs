@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn tls_starts_behind_the_last_reply() {
-        let says = "220-mail\r\n220 ready\r\n250-mail\r\n250-SIZE 1\r\n250 starttls\r\n220 go\r\nTLS";
+        let says =
+            "220-mail\r\n220 ready\r\n250-mail\r\n250-SIZE 1\r\n250 starttls\r\n220 go\r\nTLS";
         let (heard, rest) = run(Smtp, says).unwrap();
         assert_eq!(heard, b"EHLO [192.0.2.9]\r\nSTARTTLS\r\n");
         assert_eq!(rest, b"TLS");

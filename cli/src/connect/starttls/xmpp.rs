@@ -23,9 +23,8 @@ pub(super) fn start(
          xmlns:stream='http://etherx.jabber.org/streams' to='{domain}' version='1.0'>"
     );
     say(stream, open.as_bytes())?;
-    let features = until(stream, LONGEST_ANSWER, |said| {
-        has_tag_end(said, "features") || is_over(said)
-    })?;
+    let features =
+        until(stream, LONGEST_ANSWER, |said| has_tag_end(said, "features") || is_over(said))?;
     let offers = String::from_utf8_lossy(&features);
     if is_over(&features) {
         return Err(Trouble::answer("the server ends the stream", tail(&features, 200)));
@@ -34,9 +33,8 @@ pub(super) fn start(
         return Err(Trouble::new("the server does not offer STARTTLS"));
     }
     say(stream, format!("<starttls xmlns='{TLS}'/>").as_bytes())?;
-    let answer = until(stream, LONGEST_ANSWER, |said| {
-        has_tag_end(said, "proceed") || is_over(said)
-    })?;
+    let answer =
+        until(stream, LONGEST_ANSWER, |said| has_tag_end(said, "proceed") || is_over(said))?;
     match String::from_utf8_lossy(&answer).contains("<proceed") && !is_over(&answer) {
         true => Ok(()),
         false => Err(Trouble::answer("STARTTLS was refused", tail(&answer, 200))),
@@ -73,12 +71,13 @@ mod tests {
     use super::super::script::run;
 
     const OPEN: &str = "<?xml version='1.0'?><stream:stream from='peer.example' id='1'>";
-    const OFFER: &str =
-        "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>";
+    const OFFER: &str = "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>";
 
     #[test]
     fn tls_starts_behind_proceed() {
-        for proceed in ["<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<proceed x='y'></proceed>"] {
+        for proceed in
+            ["<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<proceed x='y'></proceed>"]
+        {
             let (heard, rest) = run(XmppClient, format!("{OPEN}{OFFER}{proceed}TLS")).unwrap();
             let heard = String::from_utf8(heard).unwrap();
             assert!(heard.contains("to='peer.example'") && heard.contains("jabber:client"));
