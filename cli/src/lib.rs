@@ -11,3 +11,5 @@ pub mod native;
 pub mod question;
 pub mod render;
 pub mod screen;
+pub mod testfile;
+pub mod openssl_cnf;

@@ -29,12 +29,12 @@ pub struct Explained<'a> {
 /// The verdict in one line, then how it came about.
 pub fn answer(explained: &Explained<'_>, lines: Lines) -> String {
     let verdict = &explained.answer.verdict;
-    let mut out = format!("{}\n", one_line(verdict.outcome(), lines));
+    let mut out = format!("{}\n", one_line(verdict.outcome()));
     if let Some(would) = verdict.would() {
         out.push_str(&format!(
             "{} {}\n",
             styled(ODD, "only monitored; enforced it would be:"),
-            one_line(would, lines)
+            one_line(would)
         ));
     }
     out.push('\n');
@@ -54,9 +54,14 @@ pub fn answer(explained: &Explained<'_>, lines: Lines) -> String {
 }
 
 /// An outcome in one line.
-pub fn one_line(outcome: &Outcome, _: Lines) -> String {
+pub fn one_line(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Accept(basis) => format!("{}: {basis}", styled(GOOD.bold(), "accept")),
+        Outcome::Accept(basis) => format!(
+            "{}, by {}: {}",
+            styled(GOOD.bold(), "accept"),
+            basis.rules.join(", "),
+            basis.authorities.join("; ")
+        ),
         Outcome::Reject(reason) => format!("{}: {reason}", styled(BAD.bold(), "reject")),
     }
 }
@@ -182,6 +187,9 @@ fn program(explained: &Explained<'_>, lines: Lines) -> Option<Branch> {
         Application::RuledOut(reason) => {
             format!("{}: {reason}", mark(Some(false), lines, "accepts by a path that is ruled out"))
         }
+        Application::Refuses { why, .. } if explained.answer.verdict.is_accept() => {
+            format!("{}: {why}; the policy overrules that", mark(Some(false), lines, "refuses"))
+        }
         Application::Refuses { why, .. } => {
             format!("{}: {why}", mark(Some(false), lines, "refuses"))
         }
@@ -196,5 +204,5 @@ fn program(explained: &Explained<'_>, lines: Lines) -> Option<Branch> {
 
 /// A verdict in plain words, for tables.
 pub fn plain(verdict: &Verdict) -> String {
-    anstream::adapter::strip_str(&one_line(verdict.outcome(), Lines::Indented)).to_string()
+    anstream::adapter::strip_str(&one_line(verdict.outcome())).to_string()
 }

@@ -34,3 +34,8 @@ pub fn count(number: usize, noun: &str) -> String {
         (_, None) => format!("{number} {noun}s"),
     }
 }
+
+/// Bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
