@@ -81,6 +81,6 @@ mod tests {
         assert_eq!(relative(0, 61), "1 minute ago");
         assert_eq!(relative(200_000, 0), "in 2 days");
         assert_eq!(relative(5, 5), "now");
-        assert_eq!(relative(i64::MIN, i64::MAX).is_empty(), false);
+        assert!(!relative(i64::MIN, i64::MAX).is_empty());
     }
 }

@@ -19,7 +19,7 @@ pub struct System(());
 
 impl System {
     /// Starts the library.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         library::start();
         Self(())
     }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn signatures_of_every_scheme_are_told_from_forged_ones() {
-        System::new();
+        System::start();
         let hashes = [
             (SHA256, alg_id::ECDSA_SHA256),
             (SHA384, alg_id::ECDSA_SHA384),
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_short_rsa_key_signs_nothing() {
-        System::new();
+        System::start();
         let key = rsa(1024);
         let algorithm =
             Algorithm { key: RSA, signature: alg_id::RSA_PKCS1_SHA256, scheme: RsaPkcs1(SHA256) };
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_compressed_point_is_the_same_key() {
-        let system = System::new();
+        let system = System::start();
         let key = ec(Nid::X9_62_PRIME256V1);
         let usual = key.public_key_to_der().unwrap();
         let mut point = key.ec_key().unwrap();

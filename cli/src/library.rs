@@ -80,14 +80,6 @@ pub fn objections(
     Ok(found)
 }
 
-/// Ends a child that this process started and has not waited for.
-pub fn kill(child: u32) {
-    if let Ok(child) = libc::pid_t::try_from(child) {
-        // SAFETY: no memory is involved; the child is still ours, so its number is no other's.
-        unsafe { libc::kill(child, libc::SIGKILL) };
-    }
-}
-
 /// Where the library looks for anchors that it trusts by default: a file, and folders of hashed names.
 /// The environment can name others (SSL_CERT_FILE, SSL_CERT_DIR).
 pub fn default_anchors() -> (PathBuf, Vec<PathBuf>) {

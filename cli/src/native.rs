@@ -56,13 +56,15 @@ pub fn ask(decision: &Decision<'_>, query: &Query) -> Result<Application, Native
     for (_, certificate) in given {
         untrusted.push(X509::from_der(certificate.der())?)?;
     }
-    let (first, chain) = verify(&leaf, &untrusted, default_store(query)?, query)?;
-    let Some(reason) = ruled_out(decision, &chain)? else { return Ok(answer(&first)) };
-    let (second, _) = verify(&leaf, &untrusted, store_without(decision, query)?, query)?;
-    Ok(match second.is_empty() {
+    let (objections, chain) = verify(&leaf, &untrusted, default_store(query)?, query)?;
+    if !objections.is_empty() || !decision.consults_application() {
+        return Ok(answer(&objections));
+    }
+    let Some(reason) = ruled_out(decision, &chain)? else { return Ok(Application::Accepts) };
+    let (objections, _) = verify(&leaf, &untrusted, store_without(decision, query)?, query)?;
+    Ok(match objections.is_empty() {
         true => Application::Accepts,
-        false if first.is_empty() => Application::RuledOut(reason),
-        false => answer(&first),
+        false => Application::RuledOut(reason),
     })
 }
 
@@ -154,10 +156,15 @@ fn parameters(query: &Query) -> Result<X509VerifyParam, ErrorStack> {
 /// Why the policy does not want a chain through these.
 fn ruled_out(decision: &Decision<'_>, chain: &[X509]) -> Result<Option<Reason>, NativeError> {
     for certificate in chain {
-        // What core cannot read, no rule of the policy can mean.
-        let Ok(certificate) = Certificate::from_der(&certificate.to_der()?) else { continue };
-        if let Some(reason) = decision.rules_out(&certificate)? {
-            return Ok(Some(reason));
+        // One that cannot be read could be any.
+        let reason = match Certificate::from_der(&certificate.to_der()?) {
+            Ok(certificate) => decision.rules_out(&certificate)?,
+            Err(why) => {
+                Some(Reason::CannotDecide(format!("a CA certificate cannot be read: {why}")))
+            }
+        };
+        if reason.is_some() {
+            return Ok(reason);
         }
     }
     Ok(None)

@@ -5,9 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use peerkey_core::certificate::printable;
 
@@ -147,28 +146,45 @@ pub fn loaded() -> Loaded {
     let mut command = Command::new("openssl");
     command.args(["list", "-providers"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = match command.spawn() {
+    let mut child = match command.spawn() {
         Ok(child) => child,
         Err(why) => return Loaded::Unknown(format!("the program openssl cannot be run: {why}")),
     };
-    let id = child.id();
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(child.wait_with_output()));
-    match receive.recv_timeout(PATIENCE) {
-        Ok(Ok(output)) if output.status.success() => {
-            listed(&String::from_utf8_lossy(&output.stdout))
+    let (list, complaint) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let deadline = Instant::now() + PATIENCE;
+    let ended = loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
+            Ok(None) => break None,
+            Ok(Some(status)) => break Some(status.success()),
+            Err(why) => return Loaded::Unknown(why.to_string()),
         }
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().next().unwrap_or("nothing");
-            Loaded::Broken(format!("openssl list -providers failed: {}", printable(said)))
+    };
+    match ended {
+        Some(true) => listed(&list.join().unwrap_or_default()),
+        Some(false) => {
+            let said = complaint.join().unwrap_or_default();
+            let said = printable(said.lines().next().unwrap_or("it says nothing"));
+            Loaded::Broken(format!("openssl list -providers failed: {said}"))
         }
-        Ok(Err(why)) => Loaded::Unknown(why.to_string()),
-        Err(_) => {
-            library::kill(id);
+        None => {
+            // It may be gone by now, which is as good.
+            let _ = child.kill().and_then(|()| child.wait());
             Loaded::Broken("openssl list -providers does not end".into())
         }
     }
+}
+
+/// Reads beside the child, so that a full pipe never stops it; no more than any list has.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut content = Vec::new();
+        if let Some(pipe) = pipe {
+            // What could be read until an error is all that there is.
+            let _ = pipe.take(1 << 20).read_to_end(&mut content);
+        }
+        String::from_utf8_lossy(&content).into_owned()
+    })
 }
 
 /// Reads the list: names indented by two, their facts by four.
@@ -208,7 +224,10 @@ mod tests {
     fn the_section_is_found_behind_includes() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("openssl.cnf", "openssl_conf = init\n.include conf.d\n[default]\nmodule = other.so\n");
+        write(
+            "openssl.cnf",
+            "openssl_conf = init\n.include conf.d\n[default]\nmodule = other.so\n",
+        );
         fs::create_dir(folder.path().join("conf.d")).unwrap();
         write("conf.d/b.txt", "[x]\nmodule = peerkey.so\n");
         write(
@@ -234,7 +253,8 @@ mod tests {
     fn lists_of_providers_are_read() {
         let list = "Providers:\n  default\n    name: D\n    version: 3\n    status: active\n";
         assert_eq!(listed(list), Loaded::No);
-        let with = format!("{list}  peerkey\n    name: peerkey\n    version: 0.1\n    status: active\n");
+        let with =
+            format!("{list}  peerkey\n    name: peerkey\n    version: 0.1\n    status: active\n");
         assert_eq!(listed(&with), Loaded::Yes("0.1".into()));
         let first = "Providers:\n  peerkey\n    version: 0.1\n    status: \n  default\n    status: active\n";
         assert!(matches!(listed(first), Loaded::Broken(_)));

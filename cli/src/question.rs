@@ -8,25 +8,33 @@ use std::path::Path;
 
 use peerkey_core::certificate::Certificate;
 use peerkey_core::crypto::Crypto;
-use peerkey_core::key::Key;
+use peerkey_core::key::{Key, KeyError};
 use peerkey_core::peer::{HostName, Name};
 use peerkey_core::protocol::Protocol;
 use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Role};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
-/// Why there is no query: a sentence, and what to do.
+/// Why there is no query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoQuestion(pub String);
+pub enum NoQuestion {
+    /// What was written or found gives none, and what to do.
+    Because(String),
+    /// The key is encoded so that it cannot be compared: every policy that decides refuses it.
+    UnusableKey(KeyError),
+}
 
 impl fmt::Display for NoQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Because(why) => f.write_str(why),
+            Self::UnusableKey(error) => error.fmt(f),
+        }
     }
 }
 
 fn no<T>(why: impl Into<String>) -> Result<T, NoQuestion> {
-    Err(NoQuestion(why.into()))
+    Err(NoQuestion::Because(why.into()))
 }
 
 /// Reads a protocol; `unknown` is a fact that is not known.
@@ -96,7 +104,7 @@ impl Presented {
     pub fn chain(ders: &[Vec<u8>], crypto: &dyn Crypto) -> Result<Self, NoQuestion> {
         let Some((leaf, more)) = ders.split_first() else { return no("there is no certificate") };
         let leaf = Certificate::from_der(leaf)
-            .map_err(|why| NoQuestion(format!("the peer's certificate is not readable: {why}")))?;
+            .or_else(|why| no(format!("the peer's certificate is not readable: {why}")))?;
         let key = usable(leaf.spki(), crypto)?;
         let (mut intermediates, mut notes) = (Vec::new(), Vec::new());
         for (position, der) in more.iter().enumerate() {
@@ -127,8 +135,7 @@ impl Presented {
 }
 
 fn usable(spki: &[u8], crypto: &dyn Crypto) -> Result<Key, NoQuestion> {
-    // A key that cannot be compared is refused in every program, but there is nothing to look up.
-    Key::from_spki(spki, crypto).or_else(|why| no(format!("{why}: programs refuse such a key")))
+    Key::from_spki(spki, crypto).map_err(NoQuestion::UnusableKey)
 }
 
 /// The most that a file of certificates may have.
@@ -153,7 +160,10 @@ fn in_file<T>(
     take: impl FnOnce(&[u8]) -> Result<T, NoQuestion>,
 ) -> Result<T, NoQuestion> {
     let content = read(path).or_else(|why| no(format!("cannot read {}: {why}", path.display())))?;
-    take(&content).map_err(|NoQuestion(why)| NoQuestion(format!("{}: {why}", path.display())))
+    take(&content).map_err(|why| match why {
+        NoQuestion::Because(why) => NoQuestion::Because(format!("{}: {why}", path.display())),
+        unusable => unusable,
+    })
 }
 
 fn is_pem(content: &[u8]) -> bool {
@@ -181,10 +191,10 @@ fn certificates(content: &[u8]) -> Result<Vec<Vec<u8>>, NoQuestion> {
 
 fn public_key(content: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>, NoQuestion> {
     if !is_pem(content) {
-        let is_key = Key::from_spki(content, crypto).is_ok();
+        let is_key = !matches!(Key::from_spki(content, crypto), Err(KeyError::Malformed));
         let certificate = || Certificate::from_der(content).ok().map(|c| c.spki().to_vec());
         let key = if is_key { Some(content.to_vec()) } else { certificate() };
-        return key.ok_or_else(|| NoQuestion("it holds no public key (PEM or DER)".into()));
+        return key.map_or_else(|| no("it holds no public key (PEM or DER)"), Ok);
     }
     if let Ok(key) = SubjectPublicKeyInfoDer::from_pem_slice(content) {
         return Ok(key.to_vec());
@@ -238,16 +248,16 @@ mod tests {
 
     #[test]
     fn keys_are_read_in_every_form_but_the_private_one() {
-        let crypto = System::new();
+        let crypto = System::start();
         let key = PKey::generate_ed25519().unwrap();
         let der = key.public_key_to_der().unwrap();
         assert_eq!(public_key(&der, &crypto).unwrap(), der);
         assert_eq!(public_key(&key.public_key_to_pem().unwrap(), &crypto).unwrap(), der);
         let private = public_key(&key.private_key_to_pem_pkcs8().unwrap(), &crypto).unwrap_err();
-        assert!(private.0.contains("-pubout"), "{private}");
+        assert!(private.to_string().contains("-pubout"), "{private}");
         assert!(public_key(b"nonsense", &crypto).is_err());
         let chain = certificates(&key.public_key_to_pem().unwrap()).unwrap_err();
-        assert!(chain.0.contains("--key"), "{chain}");
+        assert!(chain.to_string().contains("--key"), "{chain}");
         assert!(certificates(b"-----BEGIN CERTIFICATE-----\nAAAA").is_err());
         assert!(Presented::chain(&[b"x".to_vec()], &crypto).is_err());
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use peerkey_core::certificate::printable;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Fault};
+use peerkey_core::key::KeyError;
 use peerkey_core::policy::Place;
 use peerkey_core::query::{Fact, Query, Role};
 use peerkey_core::source::{Diagnostic, Snippet};
@@ -25,8 +26,8 @@ pub struct Test {
     pub name: String,
     /// Where it stands.
     pub place: Place,
-    /// The question.
-    pub query: Query,
+    /// The question; an error where the key cannot be compared.
+    pub query: Result<Query, KeyError>,
     /// What the program itself says.
     pub program: Program,
     /// The expected verdict.
@@ -152,7 +153,7 @@ fn test(
     crypto: &dyn Crypto,
     now: i64,
 ) -> Result<Test, Wrong> {
-    let at = |span, NoQuestion(why)| Box::new(text.says(span, why));
+    let at = |span, why: NoQuestion| Box::new(text.says(span, why.to_string()));
     let role = match entry.role {
         Side::Server => Role::Server,
         Side::Client => Role::Client,
@@ -169,7 +170,7 @@ fn test(
     Ok(Test {
         name: entry.name.unwrap_or_else(|| format!("{asked} over {}", entry.protocol.get_ref())),
         place: text.place(span.start),
-        query: Query {
+        query: presented.map(|presented| Query {
             role,
             peer,
             locator,
@@ -178,7 +179,7 @@ fn test(
             key: presented.key,
             evidence: presented.evidence,
             time,
-        },
+        }),
         program,
         expect,
     })
@@ -187,7 +188,7 @@ fn test(
 fn subject(entry: &Entry, role: Role) -> Result<Subject, NoQuestion> {
     let peer = entry.peer.as_ref().map(|peer| peer.get_ref().as_str());
     if peer.is_none() && !entry.claimed && role == Role::Server {
-        return Err(NoQuestion("write peer = \"…\", or claimed = true".into()));
+        return Err(NoQuestion::Because("write peer = \"…\", or claimed = true".into()));
     }
     question::subject(peer, entry.claimed, role)
 }
@@ -197,7 +198,7 @@ fn present(
     span: &Range<usize>,
     entry: &Entry,
     crypto: &dyn Crypto,
-) -> Result<Presented, Wrong> {
+) -> Result<Result<Presented, KeyError>, Wrong> {
     let beside = |file: &Path| text.path.parent().unwrap_or(Path::new("")).join(file);
     let (file, presented) = match (&entry.chain, &entry.key) {
         (Some(file), None) => (file, Presented::chain_file(&beside(file.get_ref()), crypto)),
@@ -207,7 +208,11 @@ fn present(
             return Err(Box::new(text.says(span.clone(), why)));
         }
     };
-    presented.map_err(|why| Box::new(text.says(file.span(), why.0)))
+    match presented {
+        Ok(presented) => Ok(Ok(presented)),
+        Err(NoQuestion::UnusableKey(error)) => Ok(Err(error)),
+        Err(NoQuestion::Because(why)) => Err(Box::new(text.says(file.span(), why))),
+    }
 }
 
 fn program(text: &Text<'_>, entry: &Entry) -> Result<Program, Wrong> {
@@ -241,9 +246,8 @@ fn fault(why: Why) -> Fault {
 
 fn time(text: &Text<'_>, time: Option<&Spanned<Datetime>>) -> Result<Option<i64>, Wrong> {
     let read = |time: &Spanned<Datetime>| {
-        clock::parse(&time.get_ref().to_string()).map_err(|why| {
-            Box::new(text.says(time.span(), format!("{}: {why}", time.get_ref())))
-        })
+        clock::parse(&time.get_ref().to_string())
+            .map_err(|why| Box::new(text.says(time.span(), format!("{}: {why}", time.get_ref()))))
     };
     time.map(read).transpose()
 }

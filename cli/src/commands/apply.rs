@@ -16,7 +16,7 @@ use crate::{clock, render};
 /// Runs the command.
 pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8> {
     let now = clock::now();
-    let loaded = match source::load(&global.config_dir, &System::new(), now) {
+    let loaded = match source::load(&global.config_dir, &System::start(), now) {
         Ok(loaded) => loaded,
         Err(errors) => return refused(args, screen, &errors),
     };

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::{FINE, NO, fail, no_result};
 use crate::args::Global;
 use crate::clock::{self, relative, rfc3339};
+use crate::inquiry;
 use crate::render::tree::Branch;
 use crate::render::{self, BOLD, hex, json, styled, table};
 use crate::screen::{Lines, Screen};
-use crate::inquiry;
 
 /// Shows the policy in force.
 pub fn show(global: &Global, as_json: bool, screen: &Screen) -> io::Result<u8> {
@@ -43,7 +43,8 @@ pub fn rollback(global: &Global, screen: &Screen) -> io::Result<u8> {
     match source::rollback(&global.state_dir) {
         Ok(published) => {
             let path = published.path.display();
-            let words = styled(render::GOOD, format!("the policy before is in force again: {path}"));
+            let words =
+                styled(render::GOOD, format!("the policy before is in force again: {path}"));
             let hint = "once more brings this one back; the sources are as they were";
             screen.print(&format!("{words}\n{hint}\n"))?;
             Ok(FINE)
@@ -156,7 +157,7 @@ impl Whole {
                 "anchors": authority.anchors,
                 "crls": authority.crls,
                 "bindings": authority.bindings,
-                "place": authority.place,
+                "place": place(authority),
             })).collect::<Vec<_>>(),
             "constraints": self.constraints.iter().map(|constraint| json!({
                 "keys": constraint.keys,
@@ -217,8 +218,13 @@ fn authority_row(authority: &AuthorityRow) -> Vec<String> {
         list(&authority.protocols, "*"),
         holds.into_iter().flatten().collect::<Vec<_>>().join(", "),
         until(authority.until),
-        authority.place.clone(),
+        place(authority).unwrap_or("built in").to_owned(),
     ]
+}
+
+/// The built-in authority stands nowhere.
+fn place(authority: &AuthorityRow) -> Option<&str> {
+    (authority.kind != "application").then_some(&*authority.place)
 }
 
 fn constraint_row(constraint: &ConstraintRow) -> Vec<String> {

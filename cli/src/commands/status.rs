@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::{FINE, NO, policy};
 use crate::args::{Global, StatusArgs};
 use crate::clock::{self, relative, rfc3339};
+use crate::inquiry;
 use crate::openssl_cnf::{self, Configuration, Loaded};
 use crate::render::tree::Branch;
 use crate::render::{self, BOLD, GOOD, ODD, count, json, styled};
 use crate::screen::Screen;
-use crate::inquiry;
 
 /// Runs the command.
 pub fn run(global: &Global, args: &StatusArgs, screen: &Screen) -> io::Result<u8> {
@@ -25,8 +25,10 @@ pub fn run(global: &Global, args: &StatusArgs, screen: &Screen) -> io::Result<u8
     status.openssl(global);
     screen.print(&match args.json {
         true => json::text(&status.document()),
-        false => status.sections.iter().map(|s| s.draw(screen.lines)).collect::<String>()
-            + &status.closing(),
+        false => {
+            status.sections.iter().map(|s| s.draw(screen.lines)).collect::<String>()
+                + &status.closing()
+        }
     })?;
     Ok(if status.wrong.is_empty() { FINE } else { NO })
 }
@@ -62,10 +64,7 @@ impl Status {
         let meta = compiled.meta();
         let age = relative(meta.compiled_at, clock::now());
         let sources = self.sources(&compiled);
-        let effect = match compiled.is_transparent() {
-            true => "none: each program's own verification decides".to_owned(),
-            false => count(meta.rules.try_into().unwrap_or(usize::MAX), "rule"),
-        };
+        let effect = effect(&compiled);
         self.sections.push(
             title
                 .with(Branch::fact("compiled", format!("{} ({age})", rfc3339(meta.compiled_at))))
@@ -101,12 +100,15 @@ impl Status {
             }
         }
         self.policy["sources"] = json!({ "count": sources.len(), "changed": changed });
-        let number = count(sources.len(), "file or folder").replace("folders", "folders");
+        let number = count(sources.len(), "file");
         if changed.is_empty() {
             return Branch::fact("sources", format!("{number}, all as compiled"));
         }
-        let files = count(changed.len(), "source");
-        self.wrong.push(format!("{files} differ from what was compiled: run peerkey apply"));
+        let files = match changed.len() {
+            1 => "1 source differs".into(),
+            more => format!("{more} sources differ"),
+        };
+        self.wrong.push(format!("{files} from what was compiled: run peerkey apply"));
         let text = format!("{number}, {} not as compiled", changed.len());
         Branch::fact("sources", styled(ODD, text)).with_all(changed.into_iter().map(Branch::new))
     }
@@ -197,13 +199,33 @@ impl Status {
     }
 }
 
+/// What it has programs do.
+fn effect(compiled: &Compiled) -> String {
+    if compiled.is_transparent() {
+        return "none: each program's own verification decides".into();
+    }
+    let meta = compiled.meta();
+    let some = |number: u64, noun| {
+        (number > 0).then(|| count(number.try_into().unwrap_or(usize::MAX), noun))
+    };
+    let parts = [
+        some(meta.rules, "rule"),
+        some(meta.constraints, "constraint"),
+        some(meta.denials, "denial"),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "the default only".into() } else { parts.join(", ") }
+}
+
 /// Why programs would refuse to read it: they take only what root or they themselves own, and what
 /// nobody else may write.
 fn refusals(path: &Path) -> Option<String> {
     let meta = fs::metadata(path).ok()?;
     let shown = path.display();
     if meta.mode() & 0o022 != 0 {
-        return Some(format!("others may write {shown}, so no program takes it: chmod go-w {shown}"));
+        return Some(format!(
+            "others may write {shown}, so no program takes it: chmod go-w {shown}"
+        ));
     }
     if !matches!(meta.uid(), 0 | 65_534) {
         let uid = meta.uid();

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use peerkey_core::source::Diagnostic;
 use peerkey_core::store::Compiled;
-use peerkey_core::verdict::Outcome;
+use peerkey_core::verdict::{Outcome, Reason};
 use serde_json::{Value, json};
 
 use super::{FINE, NO, NO_ANSWER, no_result};
 use crate::args::{Global, TestArgs};
+use crate::clock;
 use crate::crypto::System;
 use crate::inquiry::{self, NoAnswer, NoTrial};
 use crate::render::diagnostics::{self, Severity};
 use crate::render::{self, count, explain, json, styled, table};
 use crate::screen::Screen;
 use crate::testfile::{self, Expected, Test};
-use crate::clock;
 
 /// Runs the command.
 pub fn run(global: &Global, args: &TestArgs, screen: &Screen) -> io::Result<u8> {
@@ -55,7 +55,7 @@ struct Ran {
 }
 
 fn outcomes(global: &Global, args: &TestArgs, screen: &Screen) -> Result<Vec<Ran>, String> {
-    let (crypto, now) = (System::new(), clock::now());
+    let (crypto, now) = (System::start(), clock::now());
     let files = if args.files.is_empty() { found(global)? } else { args.files.clone() };
     let (mut tests, mut wrong) = (Vec::new(), Vec::new());
     for file in &files {
@@ -100,8 +100,13 @@ fn no_tests(folder: &Path) -> String {
 }
 
 fn ask(policy: &Compiled, test: Test, crypto: &System) -> Ran {
-    let answer = match inquiry::ask(policy, &test.query, &test.program, crypto) {
-        Ok(answer) => answer,
+    let outcome = match &test.query {
+        Err(error) => Ok(Outcome::Reject(Reason::UnusableKey(*error))),
+        Ok(query) => inquiry::ask(policy, query, &test.program, crypto)
+            .map(|answer| answer.verdict.outcome().clone()),
+    };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
         Err(why) => {
             let says = match why {
                 NoAnswer::Unstated => {
@@ -113,12 +118,11 @@ fn ask(policy: &Compiled, test: Test, crypto: &System) -> Ran {
             return Ran { test, says, accepts: None, reason: None, differs: Some("no answer") };
         }
     };
-    let says = explain::plain(&answer.verdict);
-    let reason = match answer.verdict.outcome() {
-        Outcome::Accept(_) => None,
-        Outcome::Reject(reason) => Some(reason.code()),
+    let says = explain::plain(&outcome);
+    let (accepts, reason) = match &outcome {
+        Outcome::Accept(_) => (true, None),
+        Outcome::Reject(reason) => (false, Some(reason.code())),
     };
-    let accepts = answer.verdict.is_accept();
     let differs = differs(&test.expect, accepts, reason, &says);
     Ran { test, says, accepts: Some(accepts), reason, differs }
 }

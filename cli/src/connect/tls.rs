@@ -13,17 +13,17 @@ use crate::library;
 
 /// What the server showed.
 #[derive(Debug)]
-pub struct Shown {
+pub(super) struct Shown {
     /// Certificates in DER, the server's own first.
-    pub chain: Vec<Vec<u8>>,
+    pub(super) chain: Vec<Vec<u8>>,
     /// `TLSv1.3`.
-    pub version: &'static str,
+    pub(super) version: &'static str,
     /// The ALPN protocol id that it chose.
-    pub alpn: Option<String>,
+    pub(super) alpn: Option<String>,
 }
 
 /// What a usual client of the protocol offers in ALPN, each name behind its length.
-pub fn alpn(protocol: Option<&Protocol>) -> &'static [u8] {
+pub(super) fn alpn(protocol: Option<&Protocol>) -> &'static [u8] {
     match protocol.map(Protocol::as_str) {
         Some("https") => b"\x02h2\x08http/1.1",
         Some("postgresql") => b"\x0apostgresql",
@@ -34,7 +34,7 @@ pub fn alpn(protocol: Option<&Protocol>) -> &'static [u8] {
 }
 
 /// Finishes a handshake over `stream`, so that the server proves its key, and verifies nothing else.
-pub fn handshake<S: Read + Write>(
+pub(super) fn handshake<S: Read + Write>(
     stream: S,
     name: Option<&HostName>,
     alpn: &[u8],

@@ -11,14 +11,14 @@ use super::target::Target;
 
 /// A connection. Each read and write fails once the deadline is past.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Wire {
     socket: TcpStream,
     deadline: Instant,
 }
 
 impl Wire {
     /// Connects to the first address of the target that answers.
-    pub fn open(target: &Target, timeout: Duration) -> Result<Self, Trouble> {
+    pub(super) fn open(target: &Target, timeout: Duration) -> Result<Self, Trouble> {
         let deadline = Instant::now() + timeout;
         let addresses = resolve(target, timeout)?;
         let mut last = None;
@@ -38,12 +38,12 @@ impl Wire {
     }
 
     /// The address at the other end.
-    pub fn peer_address(&self) -> Result<IpAddr, Trouble> {
+    pub(super) fn peer_address(&self) -> Result<IpAddr, Trouble> {
         Ok(self.socket.peer_addr()?.ip())
     }
 
     /// The address at this end.
-    pub fn own_address(&self) -> Result<IpAddr, Trouble> {
+    pub(super) fn own_address(&self) -> Result<IpAddr, Trouble> {
         Ok(self.socket.local_addr()?.ip())
     }
 }

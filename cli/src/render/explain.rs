@@ -3,7 +3,7 @@
 use peerkey_core::certificate::Certificate;
 use peerkey_core::decide::Application;
 use peerkey_core::query::{ExpectedHost, Peer, Query, Role};
-use peerkey_core::verdict::{Case, Finding, Node, Outcome, Verdict};
+use peerkey_core::verdict::{Case, Finding, Node, Outcome};
 
 use super::tree::Branch;
 use super::{BAD, BOLD, DIM, GOOD, ODD, styled};
@@ -23,7 +23,7 @@ pub struct Explained<'a> {
     /// The answer.
     pub answer: &'a Answer,
     /// Who said what the program itself says.
-    pub by: Option<&'a str>,
+    pub by: &'a str,
 }
 
 /// The verdict in one line, then how it came about.
@@ -194,15 +194,14 @@ fn program(explained: &Explained<'_>, lines: Lines) -> Option<Branch> {
             format!("{}: {why}", mark(Some(false), lines, "refuses"))
         }
     };
-    let by = explained.by.unwrap_or_default();
     Some(
         Branch::new(styled(BOLD, "the program's own verification"))
             .with(Branch::new(says))
-            .with(Branch::new(styled(DIM, by))),
+            .with(Branch::new(styled(DIM, explained.by))),
     )
 }
 
-/// A verdict in plain words, for tables.
-pub fn plain(verdict: &Verdict) -> String {
-    anstream::adapter::strip_str(&one_line(verdict.outcome())).to_string()
+/// An outcome in plain words, for tables.
+pub fn plain(outcome: &Outcome) -> String {
+    anstream::adapter::strip_str(&one_line(outcome)).to_string()
 }

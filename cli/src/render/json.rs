@@ -33,7 +33,8 @@ pub fn verdict(verdict: &Verdict) -> Value {
     document
 }
 
-fn outcome(outcome: &Outcome) -> Value {
+/// An outcome, without how it came about.
+pub fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Accept(basis) => json!({
             "verdict": "accept",
@@ -120,7 +121,7 @@ fn fact<T: ToString>(fact: &Fact<T>) -> Option<String> {
 }
 
 /// What the program itself said, and by whose mouth.
-pub fn application(application: &Application, by: Option<&str>) -> Value {
+pub fn application(application: &Application, by: &str) -> Value {
     let (verdict, faults, why) = match application {
         Application::NotAsked => return Value::Null,
         Application::Accepts => ("accept", &[][..], None),

@@ -34,7 +34,7 @@ pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
 fn message(stream: &mut impl Read) -> Result<Vec<u8>, Trouble> {
     let [tag, first] = exactly(stream)?;
     let length = match first {
-        0..0x80 => Some(usize::from(first)),
+        0..=0x7f => Some(usize::from(first)),
         0x81 => Some(usize::from(exactly::<1>(stream)?[0])),
         0x82 => Some(usize::from(u16::from_be_bytes(exactly(stream)?))),
         0x84 => usize::try_from(u32::from_be_bytes(exactly(stream)?)).ok(),
@@ -54,7 +54,7 @@ fn message(stream: &mut impl Read) -> Result<Vec<u8>, Trouble> {
 fn element(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&[found, first], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             (octets.iter().fold(0, |n, octet| n << 8 | usize::from(*octet)), rest)
