@@ -89,7 +89,7 @@ fn check(global: &Global, args: &CheckArgs, screen: &Screen) -> Result<Checked, 
 
 /// The policy that is asked.
 enum Policy {
-    InForce(Compiled),
+    InForce(Box<Compiled>),
     Sources(Box<Trial>),
 }
 
@@ -101,7 +101,7 @@ impl Policy {
         crypto: &System,
     ) -> Result<Self, String> {
         match &args.policy {
-            None => in_force(global).map(Self::InForce),
+            None => in_force(global).map(|policy| Self::InForce(Box::new(policy))),
             Some(folder) => {
                 sources(folder, screen, crypto).map(|trial| Self::Sources(Box::new(trial)))
             }
