@@ -8,7 +8,7 @@ use openssl::ssl::{SslContext, SslMethod};
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509CheckFlags, X509VerifyParam};
-use openssl::x509::{X509, X509StoreContext};
+use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 use peerkey_core::certificate::Certificate;
 use peerkey_core::decide::{Application, Decision, Fault};
 use peerkey_core::query::{ExpectedHost, ExpectedPeer, Peer, Query, Role};
@@ -52,16 +52,15 @@ pub fn ask(decision: &Decision<'_>, query: &Query) -> Result<Application, Native
     let leaf = X509::from_der(leaf.der())?;
     let kept = |index: &usize| !decision.excluded().contains(index);
     let given = query.evidence.intermediates.iter().enumerate().filter(|(index, _)| kept(index));
-    let mut untrusted = Stack::new()?;
-    for (_, certificate) in given {
-        untrusted.push(X509::from_der(certificate.der())?)?;
-    }
-    let (objections, chain) = verify(&leaf, &untrusted, default_store(query)?, query)?;
+    let given: Vec<_> = given.map(|(_, c)| X509::from_der(c.der())).collect::<Result<_, _>>()?;
+    let (objections, chain) = verify(&leaf, &given, default_store(query)?, query)?;
     if !objections.is_empty() || !decision.consults_application() {
         return Ok(answer(&objections));
     }
     let Some(reason) = ruled_out(decision, &chain)? else { return Ok(Application::Accepts) };
-    let (objections, _) = verify(&leaf, &untrusted, store_without(decision, query)?, query)?;
+    let anchors = allowed_anchors(decision)?;
+    let given = living(&leaf, given, &anchors);
+    let (objections, _) = verify(&leaf, &given, store_of(anchors, query)?, query)?;
     Ok(match objections.is_empty() {
         true => Application::Accepts,
         false => Application::RuledOut(reason),
@@ -82,17 +81,16 @@ pub fn anchors_in_words() -> String {
 /// What OpenSSL does not like, and the chain that it found.
 type Run = (Vec<Objection>, Vec<X509>);
 
-fn verify(
-    leaf: &X509,
-    untrusted: &Stack<X509>,
-    store: X509Store,
-    query: &Query,
-) -> Result<Run, ErrorStack> {
+fn verify(leaf: &X509, given: &[X509], store: X509Store, query: &Query) -> Result<Run, ErrorStack> {
     let profile = match query.role {
         Role::Server => c"ssl_server",
         Role::Client => c"ssl_client",
     };
-    X509StoreContext::new()?.init(&store, leaf, untrusted, |context| {
+    let mut untrusted = Stack::new()?;
+    for certificate in given {
+        untrusted.push(certificate.clone())?;
+    }
+    X509StoreContext::new()?.init(&store, leaf, &untrusted, |context| {
         let objections = library::objections(context, profile)?;
         let chain = context.chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect());
         Ok((objections, chain.unwrap_or_default()))
@@ -107,22 +105,47 @@ fn default_store(query: &Query) -> Result<X509Store, ErrorStack> {
 }
 
 /// The default anchors but for those that the policy rules out.
-fn store_without(decision: &Decision<'_>, query: &Query) -> Result<X509Store, NativeError> {
-    let mut store = X509StoreBuilder::new()?;
+fn allowed_anchors(decision: &Decision<'_>) -> Result<Vec<X509>, NativeError> {
     let (file, folders) = library::default_anchors();
     let names = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let files = folders.into_iter().flat_map(names).map(|entry| entry.path());
+    let mut allowed = Vec::new();
     for path in std::iter::once(file).chain(files) {
         // As in OpenSSL, what is not readable or holds no certificate is no anchor.
         let read = fs::read(path).ok().and_then(|content| X509::stack_from_pem(&content).ok());
         for anchor in read.unwrap_or_default() {
             if ruled_out(decision, std::slice::from_ref(&anchor))?.is_none() {
-                store.add_cert(anchor)?;
+                allowed.push(anchor);
             }
         }
     }
+    Ok(allowed)
+}
+
+fn store_of(anchors: Vec<X509>, query: &Query) -> Result<X509Store, ErrorStack> {
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in anchors {
+        store.add_cert(anchor)?;
+    }
     store.set_param(&*parameters(query)?)?;
     Ok(store.build())
+}
+
+/// What of `given` can still stand in a path: what has an issuer left. OpenSSL does not turn back from
+/// an intermediate that it has chosen, even if that leads nowhere.
+fn living(leaf: &X509, mut given: Vec<X509>, anchors: &[X509]) -> Vec<X509> {
+    let issued = |by: &X509, other: &X509| by.issued(other) == X509VerifyResult::OK;
+    loop {
+        let lives = |other: &X509| {
+            let mut issuers = anchors.iter().chain(&given).chain([leaf]);
+            issuers.any(|by| issued(by, other))
+        };
+        let left: Vec<_> = given.iter().filter(|other| lives(other)).cloned().collect();
+        if left.len() == given.len() {
+            return left;
+        }
+        given = left;
+    }
 }
 
 /// Whom, when, and how strictly, as libssl sets it from what a program says.

@@ -99,6 +99,9 @@ fn the_program_is_asked_only_where_its_word_can_matter() {
     let accepted =
         lab.run(["check", "https", "www.else.example", "--chain", other.to_str().unwrap()]);
     accepted.is(0).says("the program's own verification accepts").says("system.pem");
+    let early = ["check", "https", "www.else.example", "--time", "1960-01-01", "--chain"];
+    let early = lab.run(early.iter().copied().chain([other.to_str().unwrap()]));
+    early.is(1).says("not yet valid");
     let ldap = ["check", "ldap", "www.corp.example", "--json", "--chain", &chain];
     assert_eq!(lab.run(ldap).is(1).json()["program"], serde_json::Value::Null);
 }
@@ -131,21 +134,21 @@ fn what_the_program_finds_beyond_a_grant_stays_a_refusal() {
 
 #[test]
 fn a_ca_that_is_held_to_others_is_gone_around_once() {
-    let (held, free) = (Ca::root("Held"), Ca::root("Free"));
-    let pem = held.server(&["www.example"]);
-    let policy = "version = 1\n[[constraint]]\nca = [\"free.pem\"]\npeers = [\".other\"]\n";
-    let cross = held.cross_signed("Held", &free);
-    let lab = Lab::with(policy, &[("conf/free.pem", &free.pem)]);
-    let chain = lab.write("chain.pem", format!("{pem}{cross}"));
+    let (held, free, middle) = (Ca::root("Held"), Ca::root("Free"), Ca::root("Middle"));
+    let pem = middle.server(&["www.example"]);
+    let policy = "version = 1\n[[constraint]]\nca = [\"held.pem\"]\npeers = [\".other\"]\n";
+    let lab = Lab::with(policy, &[("conf/held.pem", &held.pem)]);
+    let by = |ca| middle.cross_signed("Middle", ca);
+    let chain = lab.write("chain.pem", format!("{pem}{}{}", by(&held), by(&free)));
     let chain = chain.to_str().unwrap();
-    // The system trusts Free alone: the only path goes through a CA that is held to others.
-    lab.write("system.pem", &free.pem);
     let args = ["check", "https", "www.example", "--json", "--chain", chain];
+    // The system trusts Held alone: the only path goes through a CA that is held to others.
+    lab.write("system.pem", &held.pem);
     let rejected = lab.run(args).is(1).json();
     assert_eq!(rejected["reason"]["code"], "constraint-broken", "{rejected}");
     assert_eq!(rejected["program"]["ruled-out"], true);
-    // It trusts Held too: there is another path.
-    lab.write("system.pem", format!("{}{}", free.pem, held.pem));
+    // It trusts Free too: there is another path, behind the intermediate that comes second.
+    lab.write("system.pem", format!("{}{}", held.pem, free.pem));
     lab.run(args).is(0);
 }
 
@@ -249,6 +252,7 @@ fn bad_input_is_said_to_be_bad() {
             ran.complains(&path);
         }
     }
+    lab.run(["check", "https", "a.b", "--chain", "/dev/zero"]).is(2).complains("too large");
     let chain = lab.named("server.pem");
     for peer in ["a..b", "*.corp.example", "", "a b", "\u{1b}[2J", "ex\u{e4}mple.org"] {
         let ran = lab.run(["check", "https", peer, "--chain", &chain]).is(2);

@@ -82,6 +82,9 @@ fn an_unacceptable_server_is_looked_at_all_the_same() {
     let server = Server::start(&weak, &["-cipher", "DEFAULT@SECLEVEL=0"]);
     let at = format!("127.0.0.1:{}", server.port);
     lab.run(["check", "https", "weak", "--connect", &at]).is(1).says("CN=weak");
+    let server = Server::start(&weak, &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]);
+    let at = format!("127.0.0.1:{}", server.port);
+    lab.run(["check", "https", "weak", "--connect", &at]).is(1).says("TLSv1.1");
 }
 
 #[test]
