@@ -28,6 +28,7 @@ First steps:
 
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The folder of policy.toml, policy.d/ and tests/
     #[arg(long, env = "PEERKEY_CONFIG_DIR", value_name = "DIR", default_value = "/etc/peerkey")]
@@ -37,8 +38,9 @@ pub struct Global {
     #[arg(long, env = "PEERKEY_STATE_DIR", value_name = "DIR", default_value = "/var/lib/peerkey")]
     #[arg(global = true, hide_env_values = true)]
     pub state_dir: PathBuf,
-    /// Colour, and lines that draw a tree; auto: on a terminal, unless NO_COLOR is set
+    /// Colour and drawn lines: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(hide_possible_values = true)]
     pub color: Color,
 }
 
@@ -177,7 +179,7 @@ A test file:
   role = \"server\"                     # or \"client\"
   application = \"/usr/bin/curl\"
   application-verdict = \"refuse\"      # what the program itself says; \"accept\" or \"refuse\"
-  application-faults = [\"expired\"]    # why: no-trusted-path (default), expired, name-mismatch, other
+  application-faults = [\"expired\"]    # or no-trusted-path (default), name-mismatch, other
   time = 2027-01-31T12:00:00Z
   reason = \"not-vouched\"              # the code of the reason, as in check --json
   says = \"pins\"                       # a part of the sentence";

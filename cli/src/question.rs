@@ -95,7 +95,7 @@ pub struct Presented {
     /// The certificates.
     pub evidence: Evidence,
     /// What was left out, and why.
-    pub notes: Vec<String>,
+    pub remarks: Vec<String>,
 }
 
 impl Presented {
@@ -106,21 +106,21 @@ impl Presented {
         let leaf = Certificate::from_der(leaf)
             .or_else(|why| no(format!("the peer's certificate is not readable: {why}")))?;
         let key = usable(leaf.spki(), crypto)?;
-        let (mut intermediates, mut notes) = (Vec::new(), Vec::new());
+        let (mut intermediates, mut remarks) = (Vec::new(), Vec::new());
         for (position, der) in more.iter().enumerate() {
             match Certificate::from_der(der) {
                 Ok(certificate) => intermediates.push(certificate),
-                Err(why) => notes
+                Err(why) => remarks
                     .push(format!("certificate {} of the chain was left out: {why}", position + 2)),
             }
         }
-        Ok(Self { key, evidence: Evidence { leaf: Some(leaf), intermediates }, notes })
+        Ok(Self { key, evidence: Evidence { leaf: Some(leaf), intermediates }, remarks })
     }
 
     /// Takes a bare key.
     pub fn bare(spki: &[u8], crypto: &dyn Crypto) -> Result<Self, NoQuestion> {
         let key = usable(spki, crypto)?;
-        Ok(Self { key, evidence: Evidence::default(), notes: Vec::new() })
+        Ok(Self { key, evidence: Evidence::default(), remarks: Vec::new() })
     }
 
     /// Reads a file of certificates, PEM or DER.

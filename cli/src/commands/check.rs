@@ -162,7 +162,7 @@ impl Checked {
     fn explained(&self) -> explain::Explained<'_> {
         explain::Explained {
             query: &self.asked.query,
-            notes: &self.asked.notes,
+            remarks: &self.asked.remarks,
             connection: self.asked.connection.as_ref().map(Connection::in_words),
             answer: &self.answer,
             by: &self.by,
@@ -170,13 +170,13 @@ impl Checked {
     }
 
     fn document(&self) -> Value {
-        let Asked { query, notes, connection } = &self.asked;
+        let Asked { query, remarks, connection } = &self.asked;
         let mut document = json::verdict(&self.answer.verdict);
         document["version"] = json!(json::VERSION);
         document["query"] = json::query(query);
         document["program"] = json::application(&self.answer.application, &self.by);
         document["connection"] = connection.as_ref().map_or(Value::Null, Connection::document);
-        document["left-out"] = json!(notes);
+        document["remarks"] = json!(remarks);
         document["policy"] = json!({ "digest": self.digest });
         document
     }

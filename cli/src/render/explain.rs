@@ -16,8 +16,8 @@ use crate::screen::Lines;
 pub struct Explained<'a> {
     /// The question.
     pub query: &'a Query,
-    /// What was left out of it.
-    pub notes: &'a [String],
+    /// What is odd about it, and what was left out.
+    pub remarks: &'a [String],
     /// How the key was come by.
     pub connection: Option<String>,
     /// The answer.
@@ -45,7 +45,7 @@ pub fn answer(explained: &Explained<'_>, lines: Lines) -> String {
     if let Some(program) = program(explained, lines) {
         out.push_str(&program.draw(lines));
     }
-    let notes: Vec<_> = explained.notes.iter().chain(&verdict.trace().notes).collect();
+    let notes: Vec<_> = explained.remarks.iter().chain(&verdict.trace().notes).collect();
     if !notes.is_empty() {
         let notes = notes.into_iter().map(Branch::new);
         out.push_str(&Branch::new(styled(BOLD, "notes")).with_all(notes).draw(lines));

@@ -258,6 +258,7 @@ fn bad_input_is_said_to_be_bad() {
         let ran = lab.run(["check", "https", peer, "--chain", &chain]).is(2);
         assert!(!ran.err.contains('\u{1b}'), "{ran:?}");
     }
+    lab.run(["check", "http", "a.b", "--chain", &chain]).is(1).says("\"http\" is no service");
     lab.run(["check", "http/1.1", "a.b", "--chain", &chain]).is(2).complains("service name");
     let json = lab.run(["check", "https", "a..b", "--json", "--chain", &chain]).is(2).json();
     assert!(json["error"].as_str().unwrap().contains("a..b"));

@@ -18,8 +18,8 @@ use crate::question::{self, NoQuestion, Presented};
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) query: Query,
-    /// What was left out of it.
-    pub(super) notes: Vec<String>,
+    /// What is odd about it, and what was left out.
+    pub(super) remarks: Vec<String>,
     pub(super) connection: Option<Connection>,
 }
 
@@ -56,7 +56,14 @@ pub(super) fn asked(args: &CheckArgs, crypto: &System) -> Result<Asked, NoQuesti
         evidence: presented.evidence,
         time: args.time.unwrap_or_else(clock::now),
     };
-    Ok(Asked { query, notes: presented.notes, connection })
+    let remarks = strange(&query).into_iter().chain(presented.remarks).collect();
+    Ok(Asked { query, remarks, connection })
+}
+
+/// A slip such as `http` is a name that no rule has.
+fn strange(query: &Query) -> Option<String> {
+    let protocol = query.protocol.known().filter(|protocol| !protocol.is_well_known())?;
+    Some(format!("\"{protocol}\" is no service that peerkey knows: is that what policies call it?"))
 }
 
 /// With `--claimed --connect`, PEER is where to connect to.
