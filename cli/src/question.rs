@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
-use peerkey_core::certificate::Certificate;
+use peerkey_core::certificate::{Certificate, printable};
 use peerkey_core::crypto::Crypto;
 use peerkey_core::key::{Key, KeyError};
 use peerkey_core::peer::{HostName, Name};
@@ -45,6 +45,7 @@ pub fn protocol(text: &str) -> Result<Fact<Protocol>, NoQuestion> {
     match Protocol::parse(text) {
         Some(protocol) => Ok(Fact::Known(protocol)),
         None => {
+            let text = printable(text);
             no(format!("\"{text}\" is no protocol; write a service name such as https, or unknown"))
         }
     }
@@ -82,7 +83,12 @@ fn expected(text: &str) -> Result<ExpectedPeer, NoQuestion> {
         Some(Name::Host(host)) => peer.hosts.push(ExpectedHost::Exact(host)),
         Some(Name::Address(address)) => peer.address = Some(address),
         Some(Name::Email(email)) => peer.email = Some(email),
-        None => return no(format!("\"{text}\" is no host name, address or e-mail address")),
+        None => {
+            // Certificates and policies have the A-label form (RFC 5890), so it is what is asked for.
+            let hint = if text.is_ascii() { "" } else { "; write it in ASCII (xn--…)" };
+            let text = printable(text);
+            return no(format!("\"{text}\" is no host name, address or e-mail address{hint}"));
+        }
     }
     Ok(peer)
 }

@@ -300,3 +300,40 @@ impl Text<'_> {
 fn is_plain(c: char) -> bool {
     printable(c.encode_utf8(&mut [0; 4])).chars().count() == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::System;
+
+    const FILE: &str = "[[test]]\nname = \"\u{e4}\u{1b}\"\nprotocol = \"https\"\npeer = \"a.b\"\n\
+                        chain = \"none.pem\"\ntime = 2027-01-31\nexpect = \"reject\"\n\
+                        reason = \"not-vouched\"\napplication-verdict = \"refuse\"\n";
+
+    #[test]
+    fn a_file_that_ends_anywhere_is_refused_with_a_place() {
+        let crypto = System::start();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        for end in 0..FILE.len() {
+            fs::write(&path, &FILE.as_bytes()[..end]).unwrap();
+            let wrong = read(&path, &crypto, 0).unwrap_err();
+            for diagnostic in wrong {
+                let place = diagnostic.place.unwrap();
+                assert!(place.line as usize <= FILE.lines().count() + 1 && place.column > 0);
+                if let Some(snippet) = diagnostic.snippet {
+                    assert!(!snippet.line.contains('\u{1b}'));
+                    assert!(snippet.start <= snippet.line.chars().count());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn places_count_characters() {
+        let text = Text { path: Path::new("t"), content: "a\n\u{e4}\u{f6}b = 1\n" };
+        let place = text.place(6);
+        assert_eq!((place.line, place.column), (2, 3));
+        assert_eq!(text.place(usize::MAX).line, 3);
+    }
+}

@@ -227,6 +227,37 @@ mod tests {
         }
     }
 
+    /// Pieces of right answers in any order reach further than noise does.
+    #[test]
+    fn no_answer_makes_a_dialogue_panic() {
+        let pieces: [&[u8]; 14] = [
+            b"220 x\r\n",
+            b"250-STARTTLS\r\n",
+            b"* OK\r\n",
+            b"p ",
+            b"+OK\r\n",
+            b"S",
+            b"\x30\x84\0\0\0\x10",
+            b"\x02\x01\x01x\x84\xff\xff\xff\xff",
+            b"\x0a\x01\0\x04\0",
+            b"\x30\0\0\0\x0a8\0",
+            b"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></f:features>",
+            b"<proceed></",
+            b"\xff\xfe\x80",
+            b"\0\0\0\0\0\0\0\0",
+        ];
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize
+        };
+        for _ in 0..20_000 {
+            let says: Vec<_> = (0..random() % 6).flat_map(|_| pieces[random() % 14]).collect();
+            let says: Vec<u8> = says.into_iter().copied().collect();
+            let _ = run(ALL[random() % ALL.len()], says);
+        }
+    }
+
     #[test]
     fn a_server_that_hangs_up_is_said_to() {
         for dialogue in ALL {
