@@ -295,7 +295,7 @@ impl Small {
 
 impl Drop for Small {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
 
@@ -313,13 +313,17 @@ fn a_full_disk_leaves_the_old_policy() {
     assert_eq!(full.hint(), Some(DISK_FULL));
     assert_eq!(both(dir), (Some(2), Some(1)));
     assert_eq!(names(dir).len(), 3, "what was begun is gone");
-    // Not a byte is left: the lock and the old policy do not need one.
+    // Not a byte is left: the lock and the old policy do not need one. What was removed can come
+    // free late: a process that another test is starting can have it open still.
     let mut rest = File::create(dir.join("rest")).unwrap();
-    while rest.write(&[0; 4096]).is_ok() {}
+    for _ in 0..20 {
+        while rest.write(&[0; 4096]).is_ok() {}
+        sleep(Duration::from_millis(20));
+    }
     assert!(publish(&policy(3), dir, 7).unwrap_err().to_string().contains("disk is full"));
     rollback(dir).unwrap();
     assert_eq!(both(dir), (Some(1), Some(2)));
-    // Emptied first: a process that another test is starting can have the file open still.
+    // Emptied first, for the same reason.
     rest.set_len(0).unwrap();
     fs::remove_file(dir.join("rest")).unwrap();
     publish(&policy(3), dir, 7).unwrap();
