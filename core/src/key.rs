@@ -4,6 +4,7 @@ use std::fmt;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
+use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -23,7 +24,11 @@ impl KeyHash {
     /// Reads `sha256/BASE64`, `sha256//BASE64` (curl) or 64 hex digits, colons allowed.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = match text.strip_prefix("sha256/") {
-            Some(base64) => BASE64.decode(base64.trim_start_matches('/').as_bytes()).ok()?,
+            // One hash in 64 begins with a slash of its own: what reads as it is, is as it is.
+            Some(base64) => BASE64
+                .decode(base64.as_bytes())
+                .or_else(|_| BASE64.decode(base64.strip_prefix('/').unwrap_or("").as_bytes()))
+                .ok()?,
             None => HEXLOWER_PERMISSIVE.decode(text.replace(':', "").as_bytes()).ok()?,
         };
         bytes.try_into().ok().map(Self)
@@ -95,7 +100,11 @@ impl Key {
             RSA_ENCRYPTION | RSASSA_PSS => rsa_forms(bits)?,
             EC_PUBLIC_KEY => {
                 let curve = info.algorithm.parameters.as_ref().ok_or(KeyError::Malformed)?;
-                let curve = curve.as_oid().map_err(|_| KeyError::ExplicitCurve)?;
+                // as_oid takes the content of anything for an OID, whatever its tag says.
+                if curve.tag() != Tag::Oid {
+                    return Err(KeyError::ExplicitCurve);
+                }
+                let curve = curve.as_oid().map_err(|_| KeyError::Malformed)?;
                 ec_forms(curve.as_bytes(), bits, || crypto.uncompressed_point(spki))?
             }
             _ => vec![spki.to_vec()],
@@ -217,6 +226,14 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_that_is_spelled_out_is_no_curve() {
+        let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::sequence(&[&der::NULL])]);
+        let point = der::bit_string(&[&[4u8][..], &[7; 64]].concat());
+        let key = Key::from_spki(&der::sequence(&[&algorithm, &point]), &NoCrypto);
+        assert_eq!(key, Err(KeyError::ExplicitCurve));
+    }
+
+    #[test]
     fn rsa_and_rsassa_pss_with_one_modulus_are_one_key() {
         let bits = der::bit_string(&der::sequence(&[
             &der::unsigned(&[0x91; 256]),
@@ -249,10 +266,11 @@ mod tests {
         let hash = KeyHash::of(b"x");
         assert_eq!(KeyHash::parse(&hash.to_string()), Some(hash));
         assert_eq!(KeyHash::parse(&hash.to_hex().to_uppercase()), Some(hash));
-        assert_eq!(
-            KeyHash::parse(&hash.to_string().replace('/', "//").replacen("//", "//", 1)).is_some(),
-            !hash.to_string()[7..].contains('/')
-        );
+        for hash in [hash, KeyHash([0xff; 32]), KeyHash([0; 32])] {
+            let curl = hash.to_string().replacen("sha256/", "sha256//", 1);
+            assert_eq!(KeyHash::parse(&hash.to_string()), Some(hash));
+            assert_eq!(KeyHash::parse(&curl), Some(hash), "{curl}");
+        }
         assert_eq!(KeyHash::parse("sha256/AAAA"), None);
         assert_eq!(KeyHash::parse("sha1/AAAA"), None);
     }
