@@ -9,7 +9,8 @@ use peerkey_core::store::{Compiled, StoreError};
 use peerkey_core::verdict::{Outcome, Reason};
 
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
-use crate::context::{Certified, Context};
+use crate::certified::Certified;
+use crate::context::Context;
 use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
