@@ -18,8 +18,11 @@ const SENTENCES: usize = 64;
 const ANY: &str = "peerkey: the policy does not accept the peer";
 /// Reason codes below are those of every library (err.h, ERR_R_*).
 const FIRST_REASON: c_int = 100;
-/// curl shows 256 bytes of an error, others more.
-const LONGEST: usize = 400;
+/// What does not fit into a program's buffer, ERR_error_string_n(3) leaves out altogether: curl's has 256
+/// bytes, of which 41 are gone before the sentence begins.
+const IN_ERRORS: usize = 200;
+/// Where there is no such limit.
+const LONGEST: usize = 600;
 /// libssl's error when a verification failed.
 const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
 
@@ -59,7 +62,7 @@ impl Refusals {
     /// Puts a sentence into this thread's error queue. If the handshake fails for it, libssl's error
     /// comes behind, and is to say it too: many programs show the last error only.
     pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &str, fails: bool) {
-        let sentence = format!("peerkey: {}", shortened(printable(sentence)));
+        let sentence = shortened(&format!("peerkey: {}", printable(sentence)), LONGEST);
         let own = self.registered(openssl, &sentence);
         let registered = own.or_else(|| self.registered(openssl, ANY));
         let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
@@ -68,7 +71,7 @@ impl Refusals {
             openssl.crypto.ERR_new();
             openssl.crypto.ERR_set_debug(c"peerkey".as_ptr(), 0, c"".as_ptr());
             let set_error = openssl.crypto.ERR_set_error;
-            if own.is_some() {
+            if own.is_some() && sentence.len() <= IN_ERRORS {
                 set_error(self.library, reason, null());
             } else {
                 let sentence = CString::new(sentence).unwrap_or_default();
@@ -132,7 +135,7 @@ impl Refusals {
         Registered {
             reason,
             ours: entries([
-                (packed(self.library, reason), leaked(sentence)),
+                (packed(self.library, reason), leaked(&shortened(sentence, IN_ERRORS))),
                 (packed(self.library, 0), c"peerkey".as_ptr()),
             ]),
             for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
@@ -164,13 +167,14 @@ fn load(openssl: &OpenSsl, library: c_int, entries: *mut ERR_STRING_DATA) {
     }
 }
 
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-        text.push_str("...");
+/// At most this many bytes of a text, and whole characters.
+fn shortened(text: &str, longest: usize) -> String {
+    const CUT: &str = "...";
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    text
+    let end = (0..=longest - CUT.len()).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    format!("{}{CUT}", &text[..end])
 }
 
 #[cfg(test)]
@@ -180,7 +184,10 @@ mod tests {
     #[test]
     fn long_sentences_are_cut_between_characters() {
         let long = "\u{e9}".repeat(300);
-        assert_eq!(shortened(long).len(), LONGEST + 3);
-        assert_eq!(shortened("short".into()), "short");
+        for longest in [200, 201] {
+            let short = shortened(&long, longest);
+            assert!((199..=longest).contains(&short.len()) && short.ends_with("\u{e9}..."));
+        }
+        assert_eq!(shortened("short", 200), "short");
     }
 }
