@@ -18,8 +18,9 @@ const SENTENCES: usize = 64;
 const ANY: &str = "peerkey: the policy does not accept the peer";
 /// Reason codes below are those of every library (err.h, ERR_R_*).
 const FIRST_REASON: c_int = 100;
-/// curl shows 256 bytes of an error, others more.
-const LONGEST: usize = 400;
+/// curl keeps 256 bytes of an error, its own words and OpenSSL's included; of what is longer
+/// ERR_error_string_n(3) leaves numbers only.
+const LONGEST: usize = 190;
 /// libssl's error when a verification failed.
 const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
 

@@ -81,7 +81,9 @@ impl Judge<'_> {
         }
         Ok(match self.reason(decision, &application)? {
             None => native.returned,
-            Some(Reason::Application(_)) => self.as_the_program_says(native.returned),
+            Some(reason @ Reason::Application(_)) => {
+                self.as_the_program_says(&reason, native.returned)
+            }
             Some(reason) => self.refuse(&reason, broken.map(|(depth, _)| depth)),
         })
     }
@@ -118,8 +120,13 @@ impl Judge<'_> {
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
-    fn as_the_program_says(&self, returned: c_int) -> c_int {
-        if self.always { self.insist() } else { returned }
+    fn as_the_program_says(&self, reason: &Reason, returned: c_int) -> c_int {
+        if !self.always {
+            return returned;
+        }
+        let goes_on = self.context.ssl().is_some_and(|ssl| ssl.verifies_nothing()) || returned != 0;
+        // OpenSSL's own error would be a riddle where the program never stopped at one.
+        if goes_on { self.refuse(reason, None) } else { returned }
     }
 
     /// Records a refusal, with its sentence. An error of the program's own verification stays.
