@@ -228,7 +228,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         name: "at least 2 of 3: application only",
         policy: "{corp}{wrong pins}{rule}\
                  accept = { at-least = 2, of = ['application', 'corp', 'pins'] }",
-        because: "pins",
+        because: "corp: ",
         ..CLOSED
     },
     // Verification switched off by the program.
