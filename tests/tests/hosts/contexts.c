@@ -83,13 +83,13 @@ static void late(void) { report("at exit"); }
 
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
-    if (!strcmp(what, "at-exit")) atexit(late);
     if (!strcmp(what, "private")) {
         /* The default one stays without peerkey. */
         OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
         OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     }
     prepare();
+    if (!strcmp(what, "at-exit")) atexit(late);
     if (!strcmp(what, "cleanup")) cleanup();
     if (!strcmp(what, "two")) two_contexts();
     if (!strcmp(what, "private")) private_only();

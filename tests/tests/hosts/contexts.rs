@@ -46,12 +46,15 @@ fn a_default_context_of_a_thread() {
 
 #[test]
 fn cleaned_up() {
-    assert_eq!(Hosts::new().said("contexts", &["cleanup"]), format!("before: {GOOD}\nafter: none\n"));
+    assert_eq!(
+        Hosts::new().said("contexts", &["cleanup"]),
+        format!("before: {GOOD}\nafter: none\n")
+    );
 }
 
 #[test]
 fn exit_with_live_contexts() {
     assert_eq!(Hosts::new().said("contexts", &["exit"]), good(&["before"]));
-    let run = run(&mut Hosts::new().host(Peerkey::On, "contexts", &["at-exit"]));
-    assert_eq!((run.code, run.stdout.as_str()), (Some(0), &*format!("end\nat exit: {GOOD}\n")));
+    // What the C library calls at the end comes before what is printed is written out.
+    assert_eq!(Hosts::new().said("contexts", &["at-exit"]), good(&["at exit"]));
 }

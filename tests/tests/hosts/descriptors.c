@@ -51,8 +51,8 @@ static void reused(const char *how, int last) {
     printf("%d of the host's %d files are still its own\n", kept, last - own + 1);
 }
 
-static void used_up(int first) {
-    if (!first) report("before");
+static void used_up(int decided_before) {
+    if (decided_before) report("before");
     struct rlimit limit = {100, 100};
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) die("limit");
     while (dup(1) >= 0) {}
@@ -124,7 +124,7 @@ static void races(int closes) {
     pthread_join(threads[2], NULL);
     stop = 1;
     pthread_join(threads[0], NULL);
-    printf("wrongly accepted: %ld, stolen: %ld\n", wrong[0] + wrong[1], stolen);
+    dprintf(1, "wrongly accepted: %ld, stolen: %ld\n", wrong[0] + wrong[1], stolen);
     report("afterwards");
 }
 

@@ -15,7 +15,8 @@ use peerkey_tests::site::{Peerkey, Site};
 /// What `host.h` says where the policy is read and followed.
 pub const GOOD: &str = "fine accepted, denied refused, pinned accepted";
 /// What it says where programs decide for themselves.
-pub const NATIVE: &str = "fine accepted, denied accepted, pinned refused: certificate verify failed (18)";
+pub const NATIVE: &str =
+    "fine accepted, denied accepted, pinned refused: certificate verify failed (18)";
 
 const PEER: &str = "bank.example";
 
@@ -54,6 +55,22 @@ impl Hosts {
         }
         hosts.site.apply(&policy(""));
         hosts
+    }
+
+    /// The same, with a copy of the provider that every user may read, wherever it was built.
+    pub fn public() -> Self {
+        let hosts = Self::new();
+        let module = hosts.site.path("peerkey.so");
+        fs::copy(artifacts::provider(), &module).unwrap();
+        hosts.site.provider_module(&module);
+        hosts
+    }
+
+    /// A copy of a host that every user may run.
+    pub fn own_copy(&self, program: &str) -> PathBuf {
+        let copy = self.site.path(&format!("host-{program}"));
+        fs::copy(compiled(program), &copy).unwrap();
+        copy
     }
 
     /// A host program with its mode.

@@ -4,7 +4,11 @@
 //! prints `GOOD` where the policy is read and followed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
+mod confinement;
 mod contexts;
 mod descriptors;
 mod host;
+mod memory;
+mod panics;
 mod processes;
+mod surroundings;
