@@ -13,7 +13,7 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use rusqlite::ffi::{
-    SQLITE_CANTOPEN, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_READ,
+    SQLITE_CANTOPEN, SQLITE_CORRUPT, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_READ,
     SQLITE_IOERR_SHORT_READ, SQLITE_NOTFOUND, SQLITE_OK, SQLITE_READONLY, sqlite3_file,
     sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
@@ -126,6 +126,9 @@ unsafe extern "C" fn open(
         }) else {
             return SQLITE_CANTOPEN;
         };
+        if is_cut_off(descriptor, id.size) {
+            return SQLITE_CORRUPT;
+        }
         OFFERED.set(None);
         let base = sqlite3_file { pMethods: &raw const METHODS };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
@@ -137,6 +140,23 @@ unsafe extern "C" fn open(
         }
         SQLITE_OK
     })
+}
+
+/// Whether the file has another size than its header says (SQLite file format, sections 1.3.2 and 1.3.6):
+/// SQLite reads what is missing of its last page as zeros.
+fn is_cut_off(descriptor: RawFd, size: i64) -> bool {
+    let mut header = [0; 32];
+    let read = read_at(descriptor, &mut header, 0).and_then(|read| header.get(..read));
+    let Some(header) = read.and_then(|read| read.strip_prefix(b"SQLite format 3\0")) else {
+        // SQLite says what it is instead.
+        return false;
+    };
+    let [high, low, .., a, b, c, d] = header else { return true };
+    let page = match u16::from_be_bytes([*high, *low]) {
+        1 => 65_536,
+        size => i64::from(size),
+    };
+    page * i64::from(u32::from_be_bytes([*a, *b, *c, *d])) != size
 }
 
 fn named(name: &CStr) -> Option<RawFd> {
@@ -355,6 +375,20 @@ mod tests {
         let before = fs::read(dir.join("db")).unwrap();
         fs::write(dir.join("db"), before).unwrap();
         sum(&reader).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_cut_off_is_not_opened() {
+        let (dir, folder) = database("cut");
+        let whole = fs::read(dir.join("db")).unwrap();
+        for length in [100, 4096, 4097, whole.len() - 1] {
+            fs::write(dir.join("db"), &whole[..length]).unwrap();
+            let (descriptor, file) = folder.open(c"db").unwrap();
+            assert!(is_cut_off(descriptor.as_raw_fd(), file.size), "{length}");
+        }
+        fs::write(dir.join("db"), whole).unwrap();
+        let (descriptor, file) = folder.open(c"db").unwrap();
+        assert!(!is_cut_off(descriptor.as_raw_fd(), file.size));
     }
 
     #[test]

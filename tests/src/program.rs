@@ -146,7 +146,8 @@ impl Client {
         Outcome { connected, run, log: String::new() }
     }
 
-    fn command(self, site: &Site, peerkey: Peerkey, visit: &Visit) -> Command {
+    /// The command of a visit, without what the visit adds to it.
+    pub fn command(self, site: &Site, peerkey: Peerkey, visit: &Visit) -> Command {
         match self {
             Self::Curl | Self::CurlAddress | Self::CurlImaps | Self::CurlSmtp => {
                 self.curl(site, peerkey, visit)

@@ -105,14 +105,25 @@ fn kill_group(child: &Child, signal: i32) {
     unsafe { libc::kill(-(child.id() as i32), signal) };
 }
 
-/// Asks again and again, with short pauses, until the answer is yes; fails the test after ten seconds.
+/// Asks again and again, with short pauses, until the answer is yes; fails the test in the end.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < end, "not within 10 seconds: {what}");
+        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The same command under another program, which takes it as its last arguments.
+pub fn under(program: &str, arguments: &[String], command: &Command) -> Command {
+    let mut outer = Command::new(program);
+    outer.args(arguments).arg(command.get_program()).args(command.get_args()).env_clear();
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    outer
 }
 
 /// A server program. A shell watches over it: when we drop the pipe to it, or die in any way, the

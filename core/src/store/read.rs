@@ -115,13 +115,13 @@ impl Compiled {
         connection.set_prepared_statement_cache_capacity(32);
         let (id, schema) = connection
             .query_row("SELECT * FROM pragma_application_id, pragma_user_version", [], |row| {
-                Ok((row.get::<_, i32>(0)?, row.get::<_, u32>(1)?))
+                Ok((row.get::<_, i32>(0)?, row.get::<_, i64>(1)?))
             })
             .map_err(fail)?;
         if id != APPLICATION_ID {
             return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
         }
-        if schema != SCHEMA {
+        if schema != i64::from(SCHEMA) {
             let why = format!("it has schema {schema}, and this program reads {SCHEMA}");
             return Err(StoreError::new(path, why));
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::listens;
 use crate::pki::Issued;
 use crate::program::Outcome;
-use crate::run::{Daemon, run, until};
+use crate::run::{Daemon, run, under, until};
 use crate::server::{free_port, own_loopback};
 use crate::site::{Peerkey, Site};
 
@@ -28,6 +28,18 @@ impl Nginx {
         peer: &str,
         trusted: Option<&std::path::Path>,
     ) -> Self {
+        Self::proxy_under(site, peerkey, upstream, peer, trusted, &[])
+    }
+
+    /// The same, as one process under another program, which takes the command as its last arguments.
+    pub fn proxy_under(
+        site: &Site,
+        peerkey: Peerkey,
+        upstream: SocketAddr,
+        peer: &str,
+        trusted: Option<&std::path::Path>,
+        outer: &[String],
+    ) -> Self {
         let address = SocketAddr::new(own_loopback(), free_port());
         let verify = trusted.map_or("proxy_ssl_verify off;".into(), |file| {
             let file = file.display();
@@ -38,7 +50,7 @@ impl Nginx {
              proxy_ssl_verify_depth 5; proxy_ssl_name {peer}; proxy_ssl_server_name on;\n\
              proxy_ssl_session_reuse off; }}"
         );
-        Self::start(site, peerkey, address, &server)
+        Self::start(site, peerkey, address, &server, outer)
     }
 
     /// A server that verifies its clients as `verify` says (`on`, `optional_no_ca`, …).
@@ -60,10 +72,16 @@ impl Nginx {
             key.display(),
             clients.display(),
         );
-        Self::start(site, peerkey, address, &server)
+        Self::start(site, peerkey, address, &server, &[])
     }
 
-    fn start(site: &Site, peerkey: Peerkey, address: SocketAddr, server: &str) -> Self {
+    fn start(
+        site: &Site,
+        peerkey: Peerkey,
+        address: SocketAddr,
+        server: &str,
+        outer: &[String],
+    ) -> Self {
         let folder = site.path(&format!("nginx-{address}"));
         fs::create_dir(&folder).unwrap();
         let log = folder.join("error.log");
@@ -71,15 +89,19 @@ impl Nginx {
             .map(|kind| format!("{kind}_temp_path {}/{kind};\n", folder.display()))
             .concat();
         let settings = format!(
-            "daemon off;\nworker_processes 1;\nuser nobody nogroup;\npid {0}/pid;\n\
-             error_log {1} info;\nevents {{ worker_connections 64; }}\n\
+            "daemon off;\nmaster_process {};\nworker_processes 1;\nuser nobody nogroup;\npid {1}/pid;\n\
+             error_log {2} info;\nevents {{ worker_connections 64; }}\n\
              http {{\naccess_log off;\n{paths}server {{\n{server}\n}}\n}}\n",
+            if outer.is_empty() { "on" } else { "off" },
             folder.display(),
             log.display(),
         );
         let file = site.write(&format!("nginx-{address}/conf"), settings);
         let mut command = site.command("/usr/sbin/nginx", peerkey);
         command.arg("-c").arg(file).arg("-e").arg(&log);
+        if let [program, arguments @ ..] = outer {
+            command = under(program, arguments, &command);
+        }
         let daemon = Daemon::start(&command, "TERM", &folder.join("output"));
         let said = || fs::read_to_string(folder.join("output")).unwrap_or_default();
         until("nginx listens", || {

@@ -254,6 +254,7 @@ fn killed_at_any_moment_the_policy_is_whole() {
         child.wait().unwrap();
         assert!(matches!(rules(temp.path(), ""), Some(40 | 50)));
         assert!(matches!(rules(temp.path(), ".previous"), None | Some(40 | 50)));
+        assert_eq!(whole(temp.path()).unwrap(), Whole::Yes);
         left += usize::from(names(temp.path()).len() > 4);
         drop(State::lock(temp.path(), PATIENCE).unwrap());
         assert!(names(temp.path()).len() <= 4);
