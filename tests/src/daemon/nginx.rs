@@ -124,6 +124,12 @@ impl Nginx {
         self.address
     }
 
+    /// What it wrote on its standard streams.
+    pub fn output(&self) -> String {
+        let output = self.log.with_file_name("output");
+        fs::read_to_string(output).unwrap_or_default()
+    }
+
     /// What it wrote into its error log.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
