@@ -84,19 +84,31 @@ const LIBCRYPTO: &[&str] = &[
 
 /// What is called in libssl.
 const LIBSSL: &[&str] = &[
+    "SSL_CTX_get_security_callback",
     "SSL_CTX_set_cert_verify_callback",
     "SSL_CTX_set_msg_callback",
+    "SSL_CTX_set_security_callback",
+    "SSL_SESSION_free",
+    "SSL_SESSION_get0_ticket_appdata",
+    "SSL_SESSION_set1_ticket_appdata",
     "SSL_dane_tlsa_add",
     "SSL_get0_alpn_selected",
+    "SSL_get0_param",
+    "SSL_get1_session",
     "SSL_get_ex_data",
     "SSL_get_ex_data_X509_STORE_CTX_idx",
     "SSL_get_fd",
     "SSL_get_servername",
+    "SSL_get_session",
+    "SSL_get_state",
     "SSL_get_verify_mode",
     "SSL_is_server",
     "SSL_set_ex_data",
     "SSL_set_msg_callback",
+    "SSL_set_security_callback",
+    "SSL_set_session",
     "SSL_set_verify",
+    "SSL_set_verify_result",
 ];
 
 const CONSTANTS: &[&str] = &[
@@ -117,6 +129,7 @@ const CONSTANTS: &[&str] = &[
     "SSL3_MT_CLIENT_HELLO",
     "SSL3_RT_HANDSHAKE",
     "SSL_R_CERTIFICATE_VERIFY_FAILED",
+    "SSL_SECOP_VERSION",
     "SSL_VERIFY_NONE",
     "SSL_VERIFY_PEER",
     "TLSEXT_NAMETYPE_host_name",
@@ -130,9 +143,11 @@ const TYPES: &[&str] = &[
     "ERR_STRING_DATA",
     "OSSL_CORE_HANDLE",
     "OSSL_DISPATCH",
+    "OSSL_HANDSHAKE_STATE",
     "OSSL_PARAM",
     "SSL",
     "SSL_CTX",
+    "SSL_SESSION",
     "SSL_verify_cb",
 ];
 

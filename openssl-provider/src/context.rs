@@ -4,12 +4,11 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
-use crate::bindings::{
-    X509_NAME, X509_STORE_CTX, X509_STORE_CTX_verify_cb, X509_V_FLAG_USE_CHECK_TIME,
-};
+use crate::bindings::{X509_NAME, X509_STORE_CTX, X509_STORE_CTX_verify_cb};
 use crate::certified::{Certified, OwnedStack, Stack};
-use crate::memory::{encoded, text};
+use crate::memory::encoded;
 use crate::openssl::OpenSsl;
+use crate::parameters::Parameters;
 use crate::ssl::Ssl;
 
 /// A verification that libssl, or code of its kind, began.
@@ -204,48 +203,12 @@ impl<'a> Context<'a> {
         Some(unsafe { self.openssl.ssl()?.SSL_get_ex_data_X509_STORE_CTX_idx() })
     }
 
-    /// The host names that the program expects, as it wrote them.
-    pub(crate) fn expected_hosts(self) -> Vec<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
-        let host = |i| unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            text(crypto.X509_VERIFY_PARAM_get0_host(param, i))
-        };
-        (0..).map_while(host).collect()
-    }
-
-    /// The mailbox that the program expects.
-    pub(crate) fn expected_email(self) -> Option<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
+    /// What the program expects of the peer.
+    pub(crate) fn parameters(self) -> Parameters<'a> {
+        // SAFETY: the context is valid, and keeps its parameters.
         unsafe {
-            text(crypto.X509_VERIFY_PARAM_get0_email(crypto.X509_STORE_CTX_get0_param(self.raw)))
-        }
-    }
-
-    /// The address that the program expects, as text.
-    pub(crate) fn expected_address(self) -> Option<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters; the text is ours to free.
-        unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            let address = crypto.X509_VERIFY_PARAM_get1_ip_asc(param);
-            let copied = text(address);
-            crypto.CRYPTO_free(address.cast(), c"peerkey".as_ptr(), 0);
-            copied
-        }
-    }
-
-    /// The moment for which the program asked to verify, if it did.
-    pub(crate) fn check_time(self) -> Option<i64> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
-        unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            let flags = crypto.X509_VERIFY_PARAM_get_flags(param);
-            (flags & X509_V_FLAG_USE_CHECK_TIME as u64 != 0)
-                .then(|| crypto.X509_VERIFY_PARAM_get_time(param))
+            let raw = self.openssl.crypto.X509_STORE_CTX_get0_param(self.raw);
+            Parameters::new(self.openssl, raw)
         }
     }
 }

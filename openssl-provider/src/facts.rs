@@ -66,7 +66,7 @@ impl<'a> Facts<'a> {
             peer: peer(context, ssl, role)?,
             locator: None,
             protocol: Fact::Unknown,
-            time: context.check_time().unwrap_or_else(now),
+            time: context.parameters().check_time().unwrap_or_else(now),
         };
         facts.read_intermediates(context);
         facts.read_connection();
@@ -124,6 +124,11 @@ impl<'a> Facts<'a> {
         kept.map(|(_, certified)| *certified).collect()
     }
 
+    /// The service, as far as it is known.
+    pub(crate) fn protocol(&self) -> &Fact<Protocol> {
+        &self.protocol
+    }
+
     /// The host's cryptography, with the keys that were presented.
     pub(crate) fn crypto(&self) -> HostCrypto<'a> {
         HostCrypto::new(self.openssl, &self.presented)
@@ -151,7 +156,7 @@ impl<'a> Facts<'a> {
 /// The service that a client means by its ALPN. What the server selected counts only if the client
 /// offered it, or the server would choose the rule: we look ourselves where the offer was seen, or
 /// OpenSSL did (`checked`).
-fn protocol_by_alpn(
+pub(crate) fn protocol_by_alpn(
     offered: Option<&[u8]>,
     selected: Option<&[u8]>,
     checked: bool,
@@ -176,8 +181,9 @@ fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDe
     if role == Role::Client {
         return Ok(Peer::Claimed);
     }
-    let mut hosts = context.expected_hosts();
-    let (address, email) = (context.expected_address(), context.expected_email());
+    let parameters = context.parameters();
+    let mut hosts = parameters.hosts();
+    let (address, email) = (parameters.address(), parameters.email());
     if hosts.is_empty() && address.is_none() && email.is_none() {
         hosts.extend(ssl.server_name());
     }
@@ -240,12 +246,14 @@ fn unusable(name: &[u8]) -> CannotDecide {
     format!("the program expects \"{name}\", which is no name that can be compared").into()
 }
 
-fn now() -> i64 {
+/// Seconds since 1970, now.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn remote_address(socket: RawFd) -> Option<SocketAddr> {
+/// The other end of an internet socket.
+pub(crate) fn remote_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getpeername)
 }
 

@@ -12,7 +12,7 @@ use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::ssl::Ssl;
-use crate::verify;
+use crate::{session, verify};
 
 /// From now on every new SSL_CTX of this copy is ours to judge for.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
@@ -41,13 +41,14 @@ unsafe extern "C" fn new_ssl_ctx(
 ) {
     guarded((), || {
         // SAFETY: `register` gave this state.
-        let openssl = unsafe { &*state.cast::<OpenSsl>() };
+        let openssl: &'static OpenSsl = unsafe { &*state.cast() };
         let Some(ssl) = openssl.ssl() else { return };
         let ssl_ctx: *mut SSL_CTX = ssl_ctx.cast();
-        // SAFETY: the object of this class that is being made; both callbacks live for ever.
+        // SAFETY: the object of this class that is being made; all callbacks live for ever.
         unsafe {
             ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(verify_peer), state);
             ssl.SSL_CTX_set_msg_callback(ssl_ctx, MESSAGE_CALLBACKS.get(openssl.slot()).copied());
+            session::watch(openssl, ssl, ssl_ctx);
         }
     });
 }
@@ -105,6 +106,7 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
         } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
             let datagram = version >> 8 == 0xfe;
             remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
+            session::offered(openssl, ssl);
         }
     });
 }

@@ -14,6 +14,7 @@ use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::policy::Policies;
 use crate::refusal::Refusals;
+use crate::session::{Marks, SecurityCallback};
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
 pub(crate) struct OpenSsl {
@@ -28,6 +29,10 @@ pub(crate) struct OpenSsl {
     pub(crate) run_index: c_int,
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
+    /// What sessions are marked with.
+    pub(crate) marks: Marks,
+    /// libssl's own security callback, once an SSL_CTX exists.
+    pub(crate) security: OnceLock<SecurityCallback>,
     /// What openssl.cnf says.
     pub(crate) settings: Settings,
     /// The policy in force.
@@ -112,6 +117,8 @@ impl OpenSsl {
             ssl: OnceLock::new(),
             run_index,
             offer_index,
+            marks: Marks::new(),
+            security: OnceLock::new(),
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
             settings,

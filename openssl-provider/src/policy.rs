@@ -196,6 +196,13 @@ pub(crate) struct Borrowed<'a> {
     connection: ManuallyDrop<Connection>,
 }
 
+impl Borrowed<'_> {
+    /// Which file the policy is in.
+    pub(crate) fn file(&self) -> FileId {
+        self.connection.file
+    }
+}
+
 impl Deref for Borrowed<'_> {
     type Target = Compiled;
 

@@ -15,14 +15,16 @@ use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
-use crate::policy::CannotDecide;
+use crate::policy::{Borrowed, CannotDecide};
 use crate::sentence::Sentence;
+use crate::session;
 use crate::ssl::Ssl;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
     let openssl = context.openssl();
     openssl.refusals.put_back(openssl);
+    session::unknown(context);
     let policy = match openssl.policies.in_force() {
         Ok(None) => return context.verify_natively(),
         Ok(Some(policy)) => policy,
@@ -44,7 +46,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&mut self, policy: &Compiled) -> Result<c_int, CannotDecide> {
+    fn judge(&mut self, policy: &Borrowed<'_>) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
         let mut facts = openssl.quietly(|| Facts::of(self.context))?;
         let host = openssl.quietly(|| facts.crypto());
@@ -61,7 +63,7 @@ impl Judge<'_> {
 
     fn decide(
         &mut self,
-        policy: &Compiled,
+        policy: &Borrowed<'_>,
         facts: &Facts<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
@@ -83,7 +85,12 @@ impl Judge<'_> {
             application = Application::RuledOut(reason.clone());
         }
         Ok(match self.reason(decision, &application)? {
-            None => native.returned,
+            None => {
+                if native.returned == 1 {
+                    session::accepted(self.context, policy.file(), facts);
+                }
+                native.returned
+            }
             Some(reason @ Reason::Application(_)) => {
                 self.as_the_program_says(&reason, native.returned)
             }

@@ -28,6 +28,18 @@ impl Nginx {
         peer: &str,
         trusted: Option<&std::path::Path>,
     ) -> Self {
+        Self::proxy_with(site, peerkey, upstream, peer, trusted, "proxy_ssl_session_reuse off;")
+    }
+
+    /// A proxy with further directives.
+    pub fn proxy_with(
+        site: &Site,
+        peerkey: Peerkey,
+        upstream: SocketAddr,
+        peer: &str,
+        trusted: Option<&std::path::Path>,
+        directives: &str,
+    ) -> Self {
         let address = SocketAddr::new(own_loopback(), free_port());
         let verify = trusted.map_or("proxy_ssl_verify off;".into(), |file| {
             let file = file.display();
@@ -36,7 +48,7 @@ impl Nginx {
         let server = format!(
             "listen {address};\nlocation / {{ proxy_pass https://{upstream}; {verify}\n\
              proxy_ssl_verify_depth 5; proxy_ssl_name {peer}; proxy_ssl_server_name on;\n\
-             proxy_ssl_session_reuse off; }}"
+             {directives} }}"
         );
         Self::start(site, peerkey, address, &server)
     }
