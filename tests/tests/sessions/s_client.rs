@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use peerkey_tests::program::s_client as command;
-use peerkey_tests::run::{Daemon, PATIENCE, Run, run_with, until};
+use peerkey_tests::run::{Daemon, PATIENCE, Run, run, run_with, until};
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::{ServerDraft, Service, free_port};
 use peerkey_tests::site::Peerkey;
@@ -71,8 +71,10 @@ struct SServer {
 impl SServer {
     fn start(scene: &Scene, extra: &[&str]) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut server: Command = scene.site.command(SYSTEM, Peerkey::Off);
-        server.args(["s_server", "-accept", &address.to_string()]).args(extra);
+        // It ends where its input ends.
+        let mut server: Command = scene.site.command("/bin/sh", Peerkey::Off);
+        server.args(["-c", "sleep 300 | \"$@\"", "sh", SYSTEM, "s_server", "-accept"]);
+        server.arg(address.to_string()).args(extra);
         let log = scene.site.path("s_server.log");
         let daemon = Daemon::start(&server, "KILL", &log);
         until("s_server listens", || {
@@ -95,19 +97,28 @@ fn no_early_data_is_sent_on_a_session_that_was_not_accepted() {
     let server = ["-early_data", "-no_anti_replay", "-cert", certificate, "-key", key];
     let early = scene.site.write("early", "this comes early\n");
     let (early, file) = (early.to_str().unwrap(), scene.site.path("session.pem"));
-    let (file, address) = (file.to_str().unwrap(), SServer::start(&scene, &server));
-    let store = s_client(&scene, Peerkey::Off, address.address, &["-sess_out", file]);
-    assert!(Path::new(file).exists(), "{store}");
+    let (file, server) = (file.to_str().unwrap(), SServer::start(&scene, &server));
+    let visit = |scene: &Scene, extra: &[&str]| {
+        let openssl = scene.site.command(SYSTEM, Peerkey::On);
+        let s_client = command(openssl, &scene.visit(server.address, BANK));
+        let mut quits = scene.site.command("/bin/sh", Peerkey::On);
+        quits.args(["-c", "(sleep 1; echo Q) | \"$@\"", "sh", SYSTEM]);
+        run(quits.args(s_client.get_args()).args(extra).arg("-no_ign_eof"))
+    };
+    let stored = visit(&scene, &["-sess_out", file]);
+    assert!(Path::new(file).exists(), "{stored}");
     let with_early_data = ["-sess_in", file, "-early_data", early];
 
-    let sent = s_client(&scene, Peerkey::On, address.address, &with_early_data);
-    let log = address.log();
+    let sent = visit(&scene, &with_early_data);
+    let before = server.log();
     assert!(sent.stdout.contains("Early data was accepted"), "{sent}");
-    assert!(log.contains("this comes early"), "{log}");
-    let before = log.len();
+    assert!(before.contains("this comes early"), "{before}");
     let scene = scene.policy(&accepting());
-    s_client(&scene, Peerkey::On, address.address, &with_early_data);
-    assert!(!address.log()[before..].contains("this comes early"), "{}", address.log());
+    let refused = visit(&scene, &with_early_data);
+    assert!(refused.stderr.contains("early data"), "{refused}");
+    until("the server hears of it", || server.log().len() > before.len());
+    let after = server.log().split_off(before.len());
+    assert!(!after.contains("this comes early") && !after.contains("Reused"), "{after}");
 }
 
 /// A key that both sides have needs no certificate: there is nobody to ask about.
