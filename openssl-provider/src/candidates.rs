@@ -4,7 +4,8 @@ use peerkey_core::decide::Decision;
 use peerkey_core::store::StoreError;
 
 use crate::bindings::X509_NAME;
-use crate::context::{Certified, Context, OwnedStack};
+use crate::certified::{Certified, OwnedStack};
+use crate::context::Context;
 use crate::verify::rules_out;
 
 /// More names than this are not followed: a path is short, and a peer may send what it likes.

@@ -7,98 +7,20 @@ use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex};
 
 use peerkey_core::crypto::Crypto;
-use rustls_pki_types::{
-    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
-};
+use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 use sha2::{Digest as _, Sha256};
 
+use crate::algorithms::{ALGORITHMS, Algorithm, Padding};
 use crate::bindings::{
     BIGNUM, EVP_MD_CTX, EVP_PKEY, EVP_PKEY_RSA, EVP_PKEY_RSA_PSS, RSA_PKCS1_PSS_PADDING,
     RSA_PSS_SALTLEN_DIGEST, X509_PUBKEY,
 };
-use crate::context::Certified;
+use crate::certified::Certified;
 use crate::openssl::OpenSsl;
 use crate::recent::{Recent, soon};
 
 /// RSA keys below this sign nothing that counts (NIST SP 800-131A, CA/Browser Forum BR 6.1.5).
 const RSA_BITS: i32 = 2048;
-
-/// One signature algorithm with one kind of key. SHA-1 and what is older is not there.
-struct Algorithm {
-    key: AlgorithmIdentifier,
-    signature: AlgorithmIdentifier,
-    digest: Option<&'static CStr>,
-    padding: Padding,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Padding {
-    /// What the key's kind has.
-    Usual,
-    /// RSASSA-PSS with a salt as long as the digest.
-    Pss,
-}
-
-const SHA256: Option<&CStr> = Some(c"SHA256");
-const SHA384: Option<&CStr> = Some(c"SHA384");
-const SHA512: Option<&CStr> = Some(c"SHA512");
-
-/// Signatures with rsaEncryption whose parameters are left out; RFC 4055 section 5 wants a NULL, and
-/// asks to accept both.
-const PKCS1_SHA256: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b");
-const PKCS1_SHA384: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c");
-const PKCS1_SHA512: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d");
-/// A key that is for RSASSA-PSS only, with any parameters (RFC 4055 section 3.1).
-const PSS_KEY: AlgorithmIdentifier = pkcs1(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a");
-
-const fn pkcs1(oid: &'static [u8; 11]) -> AlgorithmIdentifier {
-    AlgorithmIdentifier::from_slice(oid)
-}
-
-const fn usual(
-    key: AlgorithmIdentifier,
-    signature: AlgorithmIdentifier,
-    digest: Option<&'static CStr>,
-) -> Algorithm {
-    Algorithm { key, signature, digest, padding: Padding::Usual }
-}
-
-const fn pss(
-    key: AlgorithmIdentifier,
-    signature: AlgorithmIdentifier,
-    digest: Option<&'static CStr>,
-) -> Algorithm {
-    Algorithm { key, signature, digest, padding: Padding::Pss }
-}
-
-static ALGORITHMS: [Algorithm; 26] = [
-    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA256, SHA256),
-    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA384, SHA384),
-    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256, SHA256),
-    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA384, SHA384),
-    usual(alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA512, SHA512),
-    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA384, SHA384),
-    usual(alg_id::ECDSA_P256, alg_id::ECDSA_SHA512, SHA512),
-    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA256, SHA256),
-    usual(alg_id::ECDSA_P384, alg_id::ECDSA_SHA512, SHA512),
-    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA256, SHA256),
-    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA384, SHA384),
-    usual(alg_id::ECDSA_P521, alg_id::ECDSA_SHA512, SHA512),
-    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA256, SHA256),
-    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA384, SHA384),
-    usual(alg_id::RSA_ENCRYPTION, PKCS1_SHA512, SHA512),
-    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA256, SHA256),
-    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA384, SHA384),
-    pss(alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA512, SHA512),
-    pss(PSS_KEY, alg_id::RSA_PSS_SHA256, SHA256),
-    pss(PSS_KEY, alg_id::RSA_PSS_SHA384, SHA384),
-    pss(PSS_KEY, alg_id::RSA_PSS_SHA512, SHA512),
-    usual(alg_id::ED25519, alg_id::ED25519, None),
-    usual(alg_id::ED448, alg_id::ED448, None),
-    usual(alg_id::ML_DSA_44, alg_id::ML_DSA_44, None),
-    usual(alg_id::ML_DSA_65, alg_id::ML_DSA_65, None),
-    usual(alg_id::ML_DSA_87, alg_id::ML_DSA_87, None),
-];
 
 /// What a process remembers of signatures: decoded keys of anchors, by the hash of their
 /// SubjectPublicKeyInfo, and signatures that were right.
@@ -400,8 +322,10 @@ fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use peerkey_core::key::Key as CoreKey;
+    use rustls_pki_types::alg_id;
 
     use super::*;
+    use crate::algorithms::{PKCS1_SHA256, SHA256, SHA384, SHA512};
     use crate::host::{KeyPair, openssl};
 
     /// The algorithms by which this signature of this key counts.

@@ -11,11 +11,13 @@ use peerkey_core::peer::{Email, HostName, Name, canonical_address};
 use peerkey_core::protocol::Protocol;
 use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 
-use crate::context::{Certified, Context, Ssl};
+use crate::certified::Certified;
+use crate::context::Context;
 use crate::evp::HostCrypto;
 use crate::hello::protocol_ids;
 use crate::openssl::OpenSsl;
 use crate::policy::CannotDecide;
+use crate::ssl::Ssl;
 
 /// The facts of one verification.
 pub(crate) struct Facts<'a> {

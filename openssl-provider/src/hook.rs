@@ -7,10 +7,11 @@ use crate::bindings::{
     CRYPTO_EX_DATA, CRYPTO_EX_INDEX_SSL_CTX, SSL, SSL_CTX, SSL3_MT_CLIENT_HELLO, SSL3_RT_HANDSHAKE,
     X509_STORE_CTX, X509_V_ERR_APPLICATION_VERIFICATION,
 };
-use crate::context::{Context, Ssl};
+use crate::context::Context;
 use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::ssl::Ssl;
 use crate::verify;
 
 /// From now on every new SSL_CTX of this copy is ours to judge for.

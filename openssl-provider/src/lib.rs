@@ -3,8 +3,10 @@
 //! It offers no algorithm. OpenSSL loads it because openssl.cnf names it, and that is its occasion to
 //! put a verify callback into every SSL_CTX. docs/openssl.md says what of OpenSSL it relies on.
 
+mod algorithms;
 mod bindings;
 mod candidates;
+mod certified;
 mod context;
 mod entry;
 mod evp;
@@ -12,6 +14,7 @@ mod facts;
 mod folder;
 mod hello;
 mod hook;
+mod memory;
 mod native;
 mod objects;
 mod openssl;
@@ -19,6 +22,8 @@ mod params;
 mod policy;
 mod recent;
 mod refusal;
+mod sentence;
+mod ssl;
 mod verify;
 mod vfs;
 

@@ -15,11 +15,13 @@ use crate::bindings::{
     X509_V_OK,
 };
 use crate::candidates::{Candidates, living};
-use crate::context::{Context, Ssl, Stack, error_text};
+use crate::certified::Stack;
+use crate::context::Context;
 use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::openssl::{SLOTS, copy};
 use crate::policy::CannotDecide;
+use crate::ssl::Ssl;
 
 /// What the program's own verification came to.
 #[derive(Clone)]
@@ -166,7 +168,7 @@ impl<'r, 'd> Run<'r, 'd> {
         let code = context.error();
         self.words.push(match code {
             X509_V_OK => "a check of the program's own".into(),
-            code => error_text(context.openssl(), code),
+            code => context.openssl().error_text(code),
         });
         self.faults.push(fault);
     }
@@ -188,7 +190,7 @@ impl<'r, 'd> Run<'r, 'd> {
     fn fault(&self, code: c_int, context: Context<'_>) -> Fault {
         match fault_of(code) {
             Some(fault) if !self.ssl.uses_dane() => fault,
-            _ => Fault::Other(error_text(context.openssl(), code)),
+            _ => Fault::Other(context.openssl().error_text(code)),
         }
     }
 
@@ -196,7 +198,7 @@ impl<'r, 'd> Run<'r, 'd> {
         let code = context.error();
         let accepts = returned == 1 && code == X509_V_OK;
         if !accepts && self.faults.is_empty() {
-            self.found(Fault::Other(error_text(context.openssl(), code)), context);
+            self.found(Fault::Other(context.openssl().error_text(code)), context);
         }
         let application = match self.words.into_iter().next() {
             None => Application::Accepts,

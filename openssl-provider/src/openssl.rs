@@ -9,6 +9,7 @@ use crate::bindings::{
     CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer,
 };
 use crate::hook;
+use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::policy::Policies;
@@ -152,6 +153,13 @@ impl OpenSsl {
         })?;
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         unsafe { Libssl::from_library(library) }.ok()
+    }
+
+    /// The words for an error code of verifications.
+    pub(crate) fn error_text(&self, code: c_int) -> String {
+        // SAFETY: any number is allowed, and a C string comes back.
+        let words = unsafe { text(self.crypto.X509_verify_cert_error_string(code.into())) };
+        String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()
     }
 
     /// Runs `body`, and takes the errors that it leaves in OpenSSL's queue out again.

@@ -146,17 +146,22 @@ impl<'a> Context<'a> {
         let items = table.get("applications")?.strings(&mut self.sink, "applications")?;
         let mut applications = Vec::new();
         for (text, at) in items {
-            if !is_plain_path(text) {
-                let message = format!("\"{text}\" is no absolute path of a program");
-                self.sink.error(at.says(message).hint("write it as /usr/bin/psql"));
-                continue;
-            }
-            self.linked(text, at);
-            if !applications.iter().any(|known| known == text) {
+            if self.is_program(text, at) && !applications.iter().any(|known| known == text) {
                 applications.push(text.to_owned());
             }
         }
         Some(applications)
+    }
+
+    /// Whether this can be the path of a program; what is odd about it is reported.
+    pub(super) fn is_program(&mut self, text: &str, at: At<'a>) -> bool {
+        if is_plain_path(text) {
+            self.linked(text, at);
+            return true;
+        }
+        let message = format!("\"{text}\" is no absolute path of a program");
+        self.sink.error(at.says(message).hint("write it as /usr/bin/psql"));
+        false
     }
 
     /// Programs are known by the path of their file, never by that of a link to it.

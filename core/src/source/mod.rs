@@ -4,6 +4,7 @@
 //! that is only nearly right is taken.
 
 mod accept;
+mod application;
 mod authority;
 mod cover;
 mod diagnostic;
@@ -244,6 +245,7 @@ impl<'a> Context<'a> {
             denials: denials.iter().filter_map(|t| self.denial(t)).collect(),
             rules: rules.iter().filter_map(|t| self.marked_rule(t)).collect(),
             default: self.default(roots),
+            programs: self.programs(roots),
             sources: Vec::new(),
         }
     }
@@ -253,10 +255,6 @@ impl<'a> Context<'a> {
         const KNOWN: [&str; 8] =
             ["version", "mode", "enforce", "authority", "constraint", "peers", "deny", "rule"];
         root.only(&mut self.sink, &[&KNOWN[..], &["default", "application"]].concat());
-        if root.has("application") {
-            let message = "[application.PATH] comes later: it is not built yet";
-            self.sink.error(root.key_at("application").says(message));
-        }
     }
 
     fn authorities(&mut self, roots: &[Table<'a>]) -> Vec<Authority> {

@@ -43,7 +43,7 @@ impl<'a> Context<'a> {
         (!any).then_some(protocols)
     }
 
-    fn protocol(&mut self, text: &str, at: At<'a>) -> Option<Protocol> {
+    pub(super) fn protocol(&mut self, text: &str, at: At<'a>) -> Option<Protocol> {
         let known = || Protocol::well_known().chain(["smime", "ssh"]);
         let Some(protocol) = Protocol::parse(text) else {
             let hint = match closest(text, known()) {

@@ -30,6 +30,7 @@ fn policy(rules: usize) -> Policy {
         denials: Vec::new(),
         rules: vec![rule; rules],
         default: Accept::Authority(0),
+        programs: Vec::new(),
         sources: vec![source],
     }
 }

@@ -164,7 +164,10 @@ fn keys_and_types() {
             &[("4:8", &["mode cannot be \"off\"", "\"enforce\", \"monitor\""])],
         ),
         ("[[rule]]", &[("2:1", &["[[rule]] has no \"accept\""])]),
-        ("[application.\"/usr/bin/x\"]\nprotocol = \"https\"", &[("2:2", &["comes later"])]),
+        ("[application.x]\nprotocol = \"https\"", &[("2:14", &["no absolute path"])]),
+        ("[application.\"/x\"]\n", &[("2:1", &["has no \"protocol\"", "write protocol"])]),
+        ("[application.\"/x\"]\nprotocol = \"http/1\"", &[("3:12", &["no service name"])]),
+        ("[application.\"/x\"]\nprotocols = 1", &[("3:1", &["unknown key", "\"protocol\""])]),
     ]);
 }
 

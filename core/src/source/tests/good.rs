@@ -66,6 +66,9 @@ until = 2027-01-01T00:00:00Z
 peer = "[2001:db8::1]"
 spki = ["{hex}"]
 
+[application."/opt/odd/bin/client"]
+protocol = "HTTPS"
+
 [[constraint]]
 ca = ["pki/both.pem", "{root_key}"]
 peers = [".br", "@banks"]
@@ -97,7 +100,7 @@ accept = "web"
     assert_lines(
         "a rule",
         &folder.errors(),
-        &[("policy.toml:53:20: ", &["no pattern", "\".notapattern\""])],
+        &[("policy.toml:56:20: ", &["no pattern", "\".notapattern\""])],
     );
     let text = fs::read_to_string(folder.path("policy.toml")).unwrap();
     let rules = r#"
@@ -122,6 +125,11 @@ accept = { any = ["application", "pins"] }
     let loaded = folder.good();
     let policy = &loaded.policy;
     assert_eq!((policy.mode, policy.enforce), (Mode::Monitor, Enforce::Always));
+    let program = &policy.programs[0];
+    assert_eq!(
+        (program.path.as_str(), program.protocol.as_str()),
+        ("/opt/odd/bin/client", "https")
+    );
     authorities(policy);
     limits(policy);
     rules_and_default(policy);
