@@ -14,10 +14,11 @@ use super::Decision;
 use super::authority::{Found, Strength};
 use super::cases::{CaseState, Requirement};
 use super::limits::Limits;
+use super::strict::{self, Place};
 use crate::certificate::{Certificate, Purposes};
-use crate::key::Key;
 use crate::peer::Name;
 use crate::query::Role;
+use crate::rule::Profile;
 use crate::store::{StoreError, StoredAnchor};
 use crate::verdict::Reason;
 
@@ -30,6 +31,7 @@ impl Decision<'_> {
         &self,
         authority: usize,
         peer: &Name,
+        profile: Profile,
         case: &CaseState,
     ) -> Result<Found, StoreError> {
         let Some(leaf) = &self.query.evidence.leaf else {
@@ -38,13 +40,11 @@ impl Decision<'_> {
         if !leaf.names().supported.iter().any(|name| name.covers(peer)) {
             return Ok(Found::silent(format!("the certificate {leaf} does not name {peer}")));
         }
-        if let Some(weakness) = weakness(leaf) {
-            return Ok(Found::silent(weakness));
-        }
         let evidence = self.query.evidence.intermediates.iter().enumerate();
         let search = Search {
             decision: self,
             authority,
+            profile,
             case,
             leaf,
             purpose: Purpose::of(case, self.query.role),
@@ -102,6 +102,7 @@ impl Purpose {
 struct Search<'d> {
     decision: &'d Decision<'d>,
     authority: usize,
+    profile: Profile,
     case: &'d CaseState,
     leaf: &'d Certificate,
     purpose: Purpose,
@@ -112,6 +113,9 @@ impl Search<'_> {
     fn run(&self) -> Result<Found, StoreError> {
         if let Some(found) = self.itself()? {
             return Ok(found);
+        }
+        if let Some(flaw) = self.flaw(self.leaf, Place::Leaf) {
+            return Ok(Found::silent(flaw));
         }
         let mut why_no_anchor = None;
         let anchors = self.anchors(&mut why_no_anchor)?;
@@ -129,7 +133,7 @@ impl Search<'_> {
             return Ok(None);
         };
         let leaf = self.leaf;
-        Ok(Some(if let Some(why) = self.unfit(leaf, anchor.purposes)? {
+        Ok(Some(if let Some(why) = self.unfit(leaf, Place::Own, anchor.purposes)? {
             Found::silent(why)
         } else {
             Found::vouches(Strength::Path, format!("the certificate {leaf} is itself an anchor"))
@@ -148,7 +152,7 @@ impl Search<'_> {
                 self.decision.policy.anchors(self.authority, issuer)?
             {
                 let Ok(certificate) = Certificate::from_der(&certificate) else { continue };
-                match self.unfit(&certificate, purposes)? {
+                match self.unfit(&certificate, Place::Anchor, purposes)? {
                     None => anchors.push(certificate),
                     Some(why) => *why_not = Some(why),
                 }
@@ -161,6 +165,7 @@ impl Search<'_> {
     fn unfit(
         &self,
         anchor: &Certificate,
+        place: Place,
         purposes: Purposes,
     ) -> Result<Option<String>, StoreError> {
         let (not_before, not_after) = anchor.validity();
@@ -172,7 +177,16 @@ impl Search<'_> {
         if !self.purpose.is_in(purposes) {
             return Ok(Some(format!("its anchor {anchor} is not for {}", self.purpose.text())));
         }
+        if let Some(flaw) = self.flaw(anchor, place) {
+            return Ok(Some(flaw));
+        }
         Ok(self.ruled_out(anchor)?.map(|reason| reason.to_string()))
+    }
+
+    /// What is wrong with a certificate at its place in a path.
+    fn flaw(&self, certificate: &Certificate, place: Place) -> Option<String> {
+        let check = strict::flaw(certificate, place, self.profile)?;
+        Some(format!("the certificate {certificate} {} ({})", check.wrong, check.id))
     }
 
     fn ruled_out(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
@@ -249,6 +263,10 @@ impl Search<'_> {
             let Some(own) = self.intermediates.iter().find(|own| own.der() == der.as_ref()) else {
                 return Err(Error::UnknownIssuer);
             };
+            if let Some(flaw) = self.flaw(own, Place::Ca) {
+                judged.borrow_mut().ruled_out = Some(flaw);
+                return Err(Error::UnknownIssuer);
+            }
             match self.ruled_out(own) {
                 Ok(None) => {}
                 Ok(Some(reason)) => {
@@ -359,11 +377,4 @@ impl Search<'_> {
 struct Judged {
     ruled_out: Option<String>,
     failed: Option<StoreError>,
-}
-
-/// Why a key is too weak for a certificate to be believed, whoever signed it (NIST SP 800-57 part 1:
-/// 112 bits of strength).
-fn weakness(leaf: &Certificate) -> Option<String> {
-    let bits = Key::rsa_bits(leaf.spki())?;
-    (bits < 2048).then(|| format!("the RSA key of {leaf} has {bits} bits, and 2048 are wanted"))
 }
