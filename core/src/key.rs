@@ -4,6 +4,7 @@ use std::fmt;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
+use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -95,7 +96,11 @@ impl Key {
             RSA_ENCRYPTION | RSASSA_PSS => rsa_forms(bits)?,
             EC_PUBLIC_KEY => {
                 let curve = info.algorithm.parameters.as_ref().ok_or(KeyError::Malformed)?;
-                let curve = curve.as_oid().map_err(|_| KeyError::ExplicitCurve)?;
+                // as_oid takes the content of anything for an OID, whatever its tag says.
+                if curve.tag() != Tag::Oid {
+                    return Err(KeyError::ExplicitCurve);
+                }
+                let curve = curve.as_oid().map_err(|_| KeyError::Malformed)?;
                 ec_forms(curve.as_bytes(), bits, || crypto.uncompressed_point(spki))?
             }
             _ => vec![spki.to_vec()],
@@ -214,6 +219,14 @@ mod tests {
         let hybrid = Key::from_spki(&ec(&[&[7u8][..], &x, &y].concat()), &NoCrypto).unwrap();
         assert_eq!(usual, hybrid);
         assert_eq!(Key::from_spki(&compressed, &NoCrypto), Err(KeyError::UnknownPoint));
+    }
+
+    #[test]
+    fn a_curve_that_is_spelled_out_is_no_curve() {
+        let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::sequence(&[&der::NULL])]);
+        let point = der::bit_string(&[&[4u8][..], &[7; 64]].concat());
+        let key = Key::from_spki(&der::sequence(&[&algorithm, &point]), &NoCrypto);
+        assert_eq!(key, Err(KeyError::ExplicitCurve));
     }
 
     #[test]
