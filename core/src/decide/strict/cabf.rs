@@ -43,15 +43,6 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         cabf(
-            "cabf-ca-eku",
-            "is a CA's and has an extKeyUsage without serverAuth",
-            "BR 7.1.2.10.6, 7.1.2.2.4",
-        ),
-        CA,
-        |f| purposes(f).is_some_and(|eku| !is_for(eku, f.purpose) && !eku.any),
-    ),
-    check(
-        cabf(
             "cabf-key-usage",
             "has a keyUsage with bits that a server's certificate must not have",
             "BR 7.1.2.7.11",

@@ -9,6 +9,18 @@ pub(super) fn is_one(der: &[u8]) -> bool {
     matches!(element(der), Some((tag, content, [])) if is_value(tag, content, MAX_DEPTH))
 }
 
+/// Whether it is a SEQUENCE of values with this tag.
+pub(super) fn is_list_of(tag: u8, der: &[u8]) -> bool {
+    let Some((0x30, mut content, [])) = element(der) else { return false };
+    while let Some((own, _, rest)) = element(content) {
+        if own != tag {
+            return false;
+        }
+        content = rest;
+    }
+    content.is_empty()
+}
+
 fn are_values(mut der: &[u8], depth: usize) -> bool {
     while !der.is_empty() {
         match element(der) {

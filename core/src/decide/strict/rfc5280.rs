@@ -69,19 +69,6 @@ pub(super) const CHECKS: &[Check] = &[
             negative || serial.len() > 20 || serial.iter().all(|octet| *octet == 0)
         },
     ),
-    check(always("issuer-empty", "has an empty issuer", "RFC 5280 4.1.2.4"), ISSUED, |f| {
-        f.parsed.issuer().iter().next().is_none()
-    }),
-    check(
-        always("subject-empty", "is a CA's and has an empty subject", "RFC 5280 4.1.2.6"),
-        SIGNING,
-        |f| f.has_empty_subject(),
-    ),
-    check(
-        always("validity", "has a notAfter before its notBefore", "RFC 5280 4.1.2.5"),
-        EVERYWHERE,
-        |f| f.own.validity().0 > f.own.validity().1,
-    ),
     check(
         always("time-form", "has a time before 2050 that is not a UTCTime", "RFC 5280 4.1.2.5"),
         ISSUED,
@@ -161,11 +148,6 @@ pub(super) const CHECKS: &[Check] = &[
         ),
         LEAF,
         |f| f.key_usage().is_some_and(|bits| bits & usage::KEY_CERT_SIGN != 0) && !f.is_ca(),
-    ),
-    check(
-        always("key-usage-empty", "has a keyUsage that allows nothing", "RFC 5280 4.2.1.3"),
-        EVERYWHERE,
-        |f| f.key_usage() == Some(0),
     ),
     check(
         always(
@@ -292,6 +274,8 @@ fn is_malformed(extension: &X509Extension<'_>) -> bool {
         Parsed::ParseError { .. } => true,
         // x509-parser reads a negative number as a large one.
         Parsed::BasicConstraints(basic) => basic.path_len_constraint.is_some_and(|n| n > 0x7fff),
+        // and anything for an OID.
+        Parsed::ExtendedKeyUsage(_) => !der::is_list_of(0x06, extension.value),
         Parsed::SubjectAlternativeName(names) => has_unreadable(&names.general_names),
         Parsed::IssuerAlternativeName(names) => has_unreadable(&names.general_names),
         _ => false,

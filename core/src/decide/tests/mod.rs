@@ -3,4 +3,5 @@
 mod claims;
 mod grants;
 mod limits;
+mod strict;
 mod world;

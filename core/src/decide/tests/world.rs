@@ -225,6 +225,15 @@ impl World {
     }
 
     pub(super) fn with<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        self.with_crypto(query, &Ring, ask)
+    }
+
+    pub(super) fn with_crypto<T>(
+        &self,
+        query: &Query,
+        crypto: &dyn Crypto,
+        ask: impl FnOnce(&mut Decision<'_>) -> T,
+    ) -> T {
         let mut compiled = self.compiled.borrow_mut();
         let (_, policy) = compiled.get_or_insert_with(|| {
             let folder = tempfile::tempdir().unwrap();
@@ -233,7 +242,7 @@ impl World {
             let opened = Compiled::open(path.to_str().unwrap()).unwrap();
             (folder, opened)
         });
-        ask(&mut Decision::new(policy, query, &Ring).unwrap())
+        ask(&mut Decision::new(policy, query, crypto).unwrap())
     }
 
     pub(super) fn verdict(&self, query: &Query, application: &Application) -> Verdict {
