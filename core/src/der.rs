@@ -81,7 +81,7 @@ mod tests {
             let encoded = tlv(4, &vec![7; length]);
             let (content, rest) = read(4, &encoded).unwrap();
             assert_eq!((content.len(), rest.len()), (length, 0));
-            assert_eq!(read(4, &encoded[..encoded.len() - 1]).is_some(), false, "{length}");
+            assert!(read(4, &encoded[..encoded.len() - 1]).is_none(), "{length}");
         }
     }
 

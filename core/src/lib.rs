@@ -17,5 +17,7 @@ pub mod policy;
 pub mod protocol;
 pub mod query;
 pub mod rule;
+#[cfg(feature = "source")]
+pub mod source;
 pub mod store;
 pub mod verdict;

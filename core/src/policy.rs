@@ -28,8 +28,21 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// For what no rule matches.
     pub default: Accept,
+    /// What is known of programs.
+    pub programs: Vec<Program>,
     /// Every file that was read: policies, anchors, CRLs, keys.
     pub sources: Vec<Source>,
+}
+
+/// A program that speaks one protocol, whatever its connections show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The path of its executable.
+    pub path: String,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A place in a policy file.

@@ -75,14 +75,27 @@ fn protocols(
     query: &Query,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Option<Protocol>>, StoreError> {
-    if let Fact::Known(protocol) = &query.protocol {
-        return Ok(vec![Some(policy.meant(protocol)?.unwrap_or_else(|| protocol.clone()))]);
+    if let Fact::Known(protocol) = spoken(policy, query)? {
+        return Ok(vec![Some(policy.meant(&protocol)?.unwrap_or(protocol))]);
     }
     let named = policy.rule_protocols()?;
     if !named.is_empty() {
         notes.push("the protocol is not known: whatever it is, it must be accepted".into());
     }
     Ok(named.into_iter().map(Some).chain([None]).collect())
+}
+
+/// What the policy says that the program speaks, else what its connection shows.
+fn spoken(policy: &Compiled, query: &Query) -> Result<Fact<Protocol>, StoreError> {
+    if policy.meta().programs == 0 {
+        return Ok(query.protocol.clone());
+    }
+    // A program that is not known could be one that the policy knows better.
+    let Fact::Known(path) = &query.application else { return Ok(Fact::Unknown) };
+    Ok(match policy.program_protocol(path)? {
+        Some(protocol) => Fact::Known(protocol),
+        None => query.protocol.clone(),
+    })
 }
 
 fn applications(

@@ -44,6 +44,8 @@ pub struct Meta {
     pub denials: u64,
     /// How many constraints there are.
     pub constraints: u64,
+    /// For how many programs it says what they speak.
+    pub programs: u64,
     /// How many anchors there are.
     pub anchors: u64,
     /// How many bindings there are.
@@ -284,6 +286,13 @@ impl Compiled {
         Ok(meant.and_then(|name| Protocol::parse(&name)))
     }
 
+    /// What the policy says that a program speaks.
+    pub(crate) fn program_protocol(&self, path: &str) -> Result<Option<Protocol>, StoreError> {
+        let sql = "SELECT protocol FROM program WHERE path = ?1";
+        let name: Option<String> = self.first(sql, [path], |row| row.get(0))?;
+        Ok(name.and_then(|name| Protocol::parse(&name)))
+    }
+
     /// The protocols that rules tell apart.
     pub(crate) fn rule_protocols(&self) -> Result<Vec<Protocol>, StoreError> {
         let sql = "SELECT DISTINCT meant FROM protocol WHERE in_rule ORDER BY meant";
@@ -416,6 +425,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             rules: count("rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
+            programs: count("programs")?,
             anchors: count("anchors")?,
             bindings: count("bindings")?,
         };

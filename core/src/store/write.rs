@@ -86,6 +86,13 @@ impl Writer<'_> {
         for (name, (meant, in_rule)) in &self.protocols.0 {
             self.put("INSERT INTO protocol VALUES (?1, ?2, ?3)", params![name, meant, in_rule])?;
         }
+        for program in &policy.programs {
+            let (protocol, place) = (program.protocol.as_str(), program.place.to_string());
+            self.put(
+                "INSERT INTO program VALUES (?1, ?2, ?3)",
+                params![program.path, protocol, place],
+            )?;
+        }
         self.sources(policy)?;
         self.meta(policy, now, anchors, bindings)
     }
@@ -255,6 +262,7 @@ impl Writer<'_> {
             ("rules", policy.rules.len().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
+            ("programs", policy.programs.len().to_string()),
             ("anchors", anchors.to_string()),
             ("bindings", bindings.to_string()),
         ];
@@ -298,6 +306,7 @@ impl Protocols {
         let mut written: BTreeSet<&Protocol> = in_rules.clone();
         written.extend(scopes.filter_map(|scope| scope.protocols.as_ref()).flatten());
         written.extend(pins.flatten().filter_map(|pin| pin.protocols.as_ref()).flatten());
+        written.extend(policy.programs.iter().map(|program| &program.protocol));
         let mut names = BTreeMap::new();
         for protocol in &written {
             let entry = (protocol.to_string(), in_rules.contains(protocol));

@@ -76,6 +76,6 @@ pub(super) const CHECKS: &[PathCheck] = &[
 
 /// The first row that the path fails.
 pub(in super::super) fn broken(path: &[&Link], profile: Profile) -> Option<&'static Row> {
-    let fails = |check: &&PathCheck| check.row.is_made(profile) && (check.is_wrong)(path);
+    let fails = |check: &&PathCheck| check.row.is_made(profile, None) && (check.is_wrong)(path);
     CHECKS.iter().find(fails).map(|check| &check.row)
 }

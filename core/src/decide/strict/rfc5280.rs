@@ -4,8 +4,8 @@ use x509_parser::extensions::{GeneralName, ParsedExtension as Parsed, X509Extens
 
 use super::facts::{Facts, oid, usage};
 use super::{
-    ANCHOR, CA, Check, Demand, EVERYWHERE, ISSUED, LEAF, PEER, Row, SIGNING, always, check, der,
-    key,
+    ANCHOR, CA, Check, Demand, ENDS, EVERYWHERE, ISSUED, LEAF, PEER, Row, SIGNING, always, check,
+    der, key,
 };
 use crate::decide::purpose::Purpose;
 
@@ -40,7 +40,7 @@ pub(super) const CHECKS: &[Check] = &[
             "has a critical extension that is not processed here",
             "RFC 5280 4.2, 6.1.4 (o), 6.1.5 (f)",
         ),
-        EVERYWHERE,
+        ENDS,
         |f| f.extensions().any(|e| e.critical && !is_processed(e)),
     ),
     check(
@@ -49,7 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
             "is of a version above 3, or has extensions and is not of version 3",
             "RFC 5280 4.1.2.1",
         ),
-        EVERYWHERE,
+        ENDS,
         |f| match f.parsed.version().0 {
             2 => false,
             0 | 1 => f.extensions().next().is_some(),
@@ -70,6 +70,11 @@ pub(super) const CHECKS: &[Check] = &[
         },
     ),
     check(
+        always("subject-empty", "is a CA's and has an empty subject", "RFC 5280 4.1.2.4, 4.1.2.6"),
+        SIGNING,
+        |f| f.has_empty_subject(),
+    ),
+    check(
         always("time-form", "has a time before 2050 that is not a UTCTime", "RFC 5280 4.1.2.5"),
         ISSUED,
         |f| {
@@ -80,7 +85,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         always("unique-id", "has an issuerUniqueID or a subjectUniqueID", "RFC 5280 4.1.2.8"),
-        EVERYWHERE,
+        ENDS,
         |f| f.parsed.issuer_uid.is_some() || f.parsed.subject_uid.is_some(),
     ),
     check(
@@ -160,7 +165,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check(
         always("name-constraints-place", "has nameConstraints and is no CA's", "RFC 5280 4.2.1.10"),
-        ISSUED,
+        LEAF,
         |f| f.extension(is_name_constraints).is_some() && !f.is_ca(),
     ),
     // The Baseline Requirements allow it (7.1.2.10.8), and webpki obeys them either way.

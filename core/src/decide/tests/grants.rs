@@ -4,7 +4,8 @@ use rcgen::ExtendedKeyUsagePurpose;
 
 use super::world::*;
 use crate::decide::{Application, Fault};
-use crate::policy::{Accept, Mode, Scope};
+use crate::policy::{Accept, Mode, Program, Scope};
+use crate::protocol::Protocol;
 use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query};
 use crate::verdict::{Finding, Node, Outcome, Reason};
 
@@ -157,6 +158,30 @@ fn a_protocol_that_is_not_known_opens_no_weaker_rule() {
     assert!(!world.accepts(&query, &Application::Accepts), "it could be https");
     query.protocol = Fact::Known(crate::protocol::Protocol::parse("imap").unwrap());
     assert!(world.accepts(&query, &Application::Accepts), "[default]");
+}
+
+#[test]
+fn the_policy_can_say_what_a_program_speaks() {
+    let mut world = World::new();
+    world.policy.programs.push(Program {
+        path: "/usr/bin/odd".into(),
+        protocol: Protocol::parse("https").unwrap(),
+        place: Default::default(),
+    });
+    world.rule(&[], &["https"], Accept::Any(vec![]));
+    let leaf = Leaf::self_signed(&["a.example"]);
+    let ask = |path: &str, protocol: Option<&str>| {
+        let mut query = server("a.example", "https", &leaf, &[]);
+        query.application = Fact::Known(path.into());
+        query.protocol = protocol.and_then(Protocol::parse).into();
+        world.accepts(&query, &Application::Accepts)
+    };
+    assert!(!ask("/usr/bin/odd", Some("imap")), "it speaks https, whatever the port says");
+    assert!(!ask("/usr/bin/odd", None));
+    assert!(ask("/usr/bin/curl", Some("imap")));
+    let mut query = server("a.example", "imap", &leaf, &[]);
+    query.application = Fact::Unknown;
+    assert!(!world.accepts(&query, &Application::Accepts), "it could be the one that speaks https");
 }
 
 #[test]

@@ -145,6 +145,7 @@ impl World {
             denials: Vec::new(),
             rules: Vec::new(),
             default: Accept::Any(vec![Accept::Authority(0)]),
+            programs: Vec::new(),
             sources: Vec::new(),
         };
         Self { policy, compiled: RefCell::new(None) }

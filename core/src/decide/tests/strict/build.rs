@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use sha2::{Digest, Sha256};
 
-use super::keys::{Kind, Signing, key_pair, sign, spki_of};
+use super::keys::{Kind, Signing, sign, spki_of};
 use crate::der::{bit_string, sequence, tlv};
 
 /// A certificate being made. What is not said is taken from a server's usual certificate.
@@ -238,7 +238,7 @@ impl Cert {
             &self.unique_ids,
             &extensions,
         ]);
-        let signature = sign(&key_pair(above.key), signing, &signed);
+        let signature = sign(above.key, signing, &signed);
         let outer = self.outer.clone().unwrap_or(algorithm);
         (self.after)(sequence(&[&signed, &outer, &bit_string(&signature)]))
     }

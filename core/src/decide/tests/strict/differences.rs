@@ -41,6 +41,9 @@ const COMPARED: &str = "webpki, as browsers do, compares names octet by octet (B
 const LENGTH: &str = "BR 6.1.5: the length is a multiple of 8";
 const NUMBERS: &str = "no key generation makes such a key: it is broken or planted; OpenSSL finds \
      out when it uses it";
+const FORGED: &str = "under the exponent 1 everybody can sign, and the chain is signed so";
+const POINT: &str = "RFC 5480 2.2 rules this form out";
+const NULL: &str = "RFC 3279 2.3.1 wants NULL; OpenSSL does not look";
 const CURVE: &str = "it is weak, or no program of the web takes it; OpenSSL goes by the bits";
 const CABF: &str = "OpenSSL knows no such profile";
 
@@ -83,12 +86,15 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     accepts("leaf-long-length-in-an-extension", DER),
     accepts("leaf-indefinite-length-in-an-extension", DER),
     accepts("leaf-long-length", DER),
+    accepts("own-octet-behind-an-extension", DER),
     accepts("leaf-octet-behind", "what stands behind a certificate is not part of it"),
     accepts("leaf-policies-malformed", UNREAD),
     accepts("leaf-name-not-utf8", NAMES),
     accepts("leaf-issuer-name-of-no-kind", UNREAD),
+    accepts("own-policies-malformed", UNREAD),
     accepts("leaf-unknown-extension-twice", UNREAD),
     accepts("leaf-policies-empty", EMPTY),
+    accepts("own-policies-empty", EMPTY),
     accepts("leaf-information-access-empty", EMPTY),
     accepts("ca-issuer-names-empty", EMPTY),
     accepts("ca-name-constraints-empty", EMPTY),
@@ -97,6 +103,10 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     accepts("anchor-subject-information-empty", EMPTY),
     accepts("leaf-of-version-4", "there is no version 4 (RFC 5280 4.1.2.1)"),
     accepts("anchor-of-version-4", "there is no version 4 (RFC 5280 4.1.2.1)"),
+    accepts(
+        "own-of-version-1-with-extensions",
+        "RFC 5280 4.1.2.1; of a certificate that is its own anchor OpenSSL checks less",
+    ),
     accepts("leaf-serial-negative", SERIAL),
     accepts("leaf-serial-zero", SERIAL),
     accepts("leaf-serial-of-21-octets", SERIAL),
@@ -107,6 +117,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     accepts("leaf-unique-id", UNIQUE),
     accepts("ca-unique-id", UNIQUE),
     accepts("anchor-unique-id", UNIQUE),
+    accepts("own-unique-id", UNIQUE),
     // Policies.
     accepts("leaf-critical-policies", POLICIES),
     accepts("ca-critical-policies", POLICIES),
@@ -157,21 +168,31 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     accepts("leaf-rsa-exponent-even", NUMBERS),
     accepts("leaf-rsa-exponent-0", NUMBERS),
     accepts("leaf-rsa-modulus-even", NUMBERS),
+    accepts("ca-rsa-exponent-1", FORGED),
+    accepts("anchor-rsa-exponent-1", FORGED),
+    accepts("own-rsa-exponent-1", FORGED),
     accepts("leaf-p224", CURVE),
     accepts("leaf-secp256k1", CURVE),
     accepts("leaf-brainpool", CURVE),
     accepts("ca-secp256k1", CURVE),
     accepts("anchor-p224", CURVE),
     accepts("own-secp256k1", CURVE),
-    accepts("leaf-point-hybrid", "RFC 5480 2.2 rules this form out"),
+    accepts("leaf-point-hybrid", POINT),
+    accepts("ca-point-hybrid", POINT),
+    accepts("anchor-point-hybrid", POINT),
+    accepts("own-point-hybrid", POINT),
     accepts("leaf-point-at-infinity", "it is no public key"),
     accepts("leaf-x25519", "it agrees on keys and proves nothing; TLS cannot use it so"),
-    accepts("leaf-rsa-without-null", "RFC 3279 2.3.1 wants NULL; OpenSSL does not look"),
+    accepts("leaf-rsa-without-null", NULL),
+    accepts("ca-rsa-without-null", NULL),
+    accepts("anchor-rsa-without-null", NULL),
+    accepts("own-rsa-without-null", NULL),
     // What OpenSSL has no word for.
     accepts("public-serial-zero", SERIAL),
     accepts("public-leaf-ed25519", CABF),
     accepts("public-ca-ed25519", CABF),
     accepts("public-anchor-ed448", CABF),
+    accepts("public-own-ed25519", CABF),
     accepts("public-no-eku", CABF),
     accepts("public-eku-any-beside", CABF),
     accepts("public-eku-code-beside", CABF),

@@ -14,6 +14,7 @@ use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 use rustls_pki_types::{
     AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
 };
+use sha2::Digest;
 
 use crate::crypto::Crypto;
 use crate::der::{bit_string, sequence, tlv};
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     Koblitz256,
     Brainpool256,
     Rsa(u32),
+    /// RSA with the exponent 1, under which everybody can sign.
+    RsaOne,
     Dsa,
     Ed25519,
     Ed448,
@@ -55,6 +58,7 @@ fn generate(kind: Kind) -> PKey<Private> {
         Kind::P224 => curve(Nid::SECP224R1),
         Kind::Koblitz256 => curve(Nid::SECP256K1),
         Kind::Brainpool256 => curve(Nid::BRAINPOOL_P256R1),
+        Kind::RsaOne => generate(Kind::Rsa(2048)),
         Kind::Rsa(bits) => PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap(),
         Kind::Dsa => PKey::from_dsa(Dsa::generate(1024).unwrap()).unwrap(),
         Kind::Ed25519 => PKey::generate_ed25519().unwrap(),
@@ -64,7 +68,10 @@ fn generate(kind: Kind) -> PKey<Private> {
 }
 
 pub(super) fn spki_of(kind: Kind) -> Vec<u8> {
-    key_pair(kind).public_key_to_der().unwrap()
+    match kind {
+        Kind::RsaOne => rsa(&key_pair(kind).rsa().unwrap().n().to_vec(), &[1]),
+        kind => key_pair(kind).public_key_to_der().unwrap(),
+    }
 }
 
 /// A SubjectPublicKeyInfo from the content of its algorithm and the bits of its key.
@@ -82,9 +89,9 @@ pub(super) fn modulus(bits: u32) -> Vec<u8> {
     key_pair(Kind::Rsa(bits)).rsa().unwrap().n().to_vec()
 }
 
-/// The point of a P-256 key, in this form.
-pub(super) fn point(form: PointConversionForm) -> Vec<u8> {
-    let key = key_pair(Kind::P256("peer")).ec_key().unwrap();
+/// The point of an EC key, in this form.
+pub(super) fn point(kind: Kind, form: PointConversionForm) -> Vec<u8> {
+    let key = key_pair(kind).ec_key().unwrap();
     let mut numbers = BigNumContext::new().unwrap();
     key.public_key().to_bytes(key.group(), form, &mut numbers).unwrap()
 }
@@ -147,7 +154,7 @@ impl Kind {
         match self {
             Self::P384(_) => ECDSA_SHA384,
             Self::P521(_) => ECDSA_SHA512,
-            Self::Rsa(_) => RSA_SHA256,
+            Self::Rsa(_) | Self::RsaOne => RSA_SHA256,
             Self::Dsa => DSA_SHA256,
             Self::Ed25519 | Self::X25519 => ED25519,
             Self::Ed448 => ED448,
@@ -156,7 +163,11 @@ impl Kind {
     }
 }
 
-pub(super) fn sign(key: &PKey<Private>, signing: Signing, message: &[u8]) -> Vec<u8> {
+pub(super) fn sign(kind: Kind, signing: Signing, message: &[u8]) -> Vec<u8> {
+    if kind == Kind::RsaOne {
+        return padded(message);
+    }
+    let key = &key_pair(kind);
     let mut signer = match signing.hash {
         Some(hash) => Signer::new(hash(), key).unwrap(),
         None => Signer::new_without_digest(key).unwrap(),
@@ -167,6 +178,15 @@ pub(super) fn sign(key: &PKey<Private>, signing: Signing, message: &[u8]) -> Vec
         signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).unwrap();
     }
     signer.sign_oneshot_to_vec(message).unwrap()
+}
+
+/// EMSA-PKCS1-v1_5 over SHA-256 (RFC 8017 section 9.2): what a signature is, to the power of 1.
+fn padded(message: &[u8]) -> Vec<u8> {
+    const SHA256: &[u8] =
+        b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
+    let hash = sha2::Sha256::digest(message);
+    let filled = vec![0xff; 256 - 3 - SHA256.len() - hash.len()];
+    [&[0, 1][..], &filled, &[0], SHA256, &hash].concat()
 }
 
 /// The system's libcrypto, with the weak algorithms too: what is weak, the table has to refuse.

@@ -1,7 +1,7 @@
 //! What only the CA/Browser Forum's Baseline Requirements refuse.
 
 use super::super::build::*;
-use super::super::chain::Chain;
+use super::super::chain::{Chain, Top};
 use super::super::keys::Kind;
 use super::{Case, Expected};
 use crate::der::tlv;
@@ -60,6 +60,14 @@ pub(super) const CASES: &[Case] = &[
     }),
     refused("public-anchor-ed448", "cabf-key-kind", |c| {
         c.root.key(Kind::Ed448);
+    }),
+    refused("public-own-ed25519", "cabf-key-kind", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::Ed25519);
+    }),
+    accepted("public-own", |c| {
+        c.anchor = Top::Own;
+        c.leaf.without(AUTHORITY_KEY_ID).without(EKU);
     }),
     refused("public-no-eku", "cabf-eku", |c| {
         c.leaf.without(EKU);

@@ -1,6 +1,7 @@
 //! How certificates are written down: encoding, extensions, version, serial number, times.
 
 use super::super::build::*;
+use super::super::chain::Top;
 use super::{Case, accepted, refused, told};
 use crate::der::tlv;
 
@@ -33,6 +34,10 @@ pub(super) const CASES: &[Case] = &[
         c.leaf.put(ISSUER_ALT, false, vec![0x30, 0x80, 0x82, 1, 0x61, 0, 0]);
     }),
     refused("leaf-long-length", "der", |c| c.leaf.after = long_length),
+    refused("own-octet-behind-an-extension", "der", |c| {
+        c.anchor = Top::Own;
+        c.leaf.put(KEY_USAGE, true, vec![3, 2, 7, 0x80, 0]);
+    }),
     told("leaf-octet-behind", "behind the certificate", |c| {
         c.leaf.after = |der| [&der[..], &[0]].concat();
     }),
@@ -72,6 +77,10 @@ pub(super) const CASES: &[Case] = &[
     refused("anchor-crl-points-malformed", "extension-malformed", |c| {
         c.root.put(CRL_POINTS, false, tlv(2, &[1]));
     }),
+    refused("own-policies-malformed", "extension-malformed", |c| {
+        c.anchor = Top::Own;
+        c.leaf.put(POLICIES, false, tlv(0x30, &tlv(2, &[1])));
+    }),
     refused("leaf-extension-twice", "extension-twice", |c| {
         c.leaf.twice(AUTHORITY_KEY_ID);
     }),
@@ -83,6 +92,10 @@ pub(super) const CASES: &[Case] = &[
     }),
     refused("anchor-extension-twice", "extension-twice", |c| {
         c.root.twice(SUBJECT_KEY_ID);
+    }),
+    refused("own-extension-twice", "extension-twice", |c| {
+        c.anchor = Top::Own;
+        c.leaf.twice(AUTHORITY_KEY_ID);
     }),
     told("leaf-key-usage-twice", "leaf: its keyUsage is malformed or twice there", |c| {
         c.leaf.twice(KEY_USAGE);
@@ -120,12 +133,20 @@ pub(super) const CASES: &[Case] = &[
     refused("anchor-subject-information-empty", "extension-empty", |c| {
         c.root.put(SUBJECT_INFO, false, tlv(0x30, &[]));
     }),
+    refused("own-policies-empty", "extension-empty", |c| {
+        c.anchor = Top::Own;
+        c.leaf.put(POLICIES, false, tlv(0x30, &[]));
+    }),
     told("leaf-names-empty", "does not name", |c| {
         c.leaf.san(&[]);
     }),
     refused("leaf-of-version-1", "version", |c| c.leaf.version = Vec::new()),
     refused("leaf-of-version-2", "version", |c| c.leaf.version = tlv(0xa0, &tlv(2, &[1]))),
     refused("leaf-of-version-4", "version", |c| c.leaf.version = tlv(0xa0, &tlv(2, &[3]))),
+    refused("own-of-version-1-with-extensions", "version", |c| {
+        c.anchor = Top::Own;
+        c.leaf.version = Vec::new();
+    }),
     told("ca-of-version-1", "not of version 3", |c| {
         c.ca().version = Vec::new();
         c.ca().extensions.clear();
@@ -166,6 +187,10 @@ pub(super) const CASES: &[Case] = &[
     refused("leaf-unique-id", "unique-id", |c| c.leaf.unique_ids = tlv(0x81, &[0, 7])),
     told("ca-unique-id", "does not hold", |c| c.ca().unique_ids = tlv(0x82, &[0, 7])),
     refused("anchor-unique-id", "unique-id", |c| c.root.unique_ids = tlv(0x81, &[0, 7])),
+    refused("own-unique-id", "unique-id", |c| {
+        c.anchor = Top::Own;
+        c.leaf.unique_ids = tlv(0x81, &[0, 7]);
+    }),
     told("leaf-signature-algorithms-differ", "SignatureAlgorithmMismatch", |c| {
         c.leaf.outer = Some(tlv(0x30, super::super::keys::ECDSA_SHA384.id));
     }),

@@ -29,6 +29,12 @@ fn even_modulus() -> Vec<u8> {
     n
 }
 
+/// An RSA key whose algorithm has no parameters.
+fn without_null() -> Vec<u8> {
+    let numbers = [crate::der::unsigned(&modulus(2048)), crate::der::unsigned(&[1, 0, 1])];
+    spki(RSA_WITHOUT_NULL, &crate::der::sequence(&[&numbers[0], &numbers[1]]))
+}
+
 pub(super) const CASES: &[Case] = &[
     refused("leaf-rsa-1024", "rsa-short", |c| {
         c.leaf.key(Kind::Rsa(1024));
@@ -63,6 +69,16 @@ pub(super) const CASES: &[Case] = &[
     }),
     refused("leaf-rsa-modulus-even", "rsa-numbers", |c| {
         c.leaf.spki = Some(rsa(&even_modulus(), &[1, 0, 1]));
+    }),
+    refused("ca-rsa-exponent-1", "rsa-numbers", |c| {
+        c.ca().key(Kind::RsaOne);
+    }),
+    refused("anchor-rsa-exponent-1", "rsa-numbers", |c| {
+        c.root.key(Kind::RsaOne);
+    }),
+    refused("own-rsa-exponent-1", "rsa-numbers", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::RsaOne);
     }),
     accepted("leaf-rsa-exponent-3", |c| {
         c.leaf.spki = Some(rsa(&modulus(2048), &[3]));
@@ -102,13 +118,25 @@ pub(super) const CASES: &[Case] = &[
         c.root.spki = Some(explicit(Kind::P256("Root")));
     }),
     refused("leaf-point-hybrid", "ec-point", |c| {
-        c.leaf.spki = Some(spki(P256, &point(PointConversionForm::HYBRID)));
+        c.leaf.spki = Some(spki(P256, &point(Kind::P256("peer"), PointConversionForm::HYBRID)));
     }),
     refused("leaf-point-of-another-curve", "ec-point", |c| {
-        c.leaf.spki = Some(spki(P384, &point(PointConversionForm::UNCOMPRESSED)));
+        c.leaf.spki =
+            Some(spki(P384, &point(Kind::P256("peer"), PointConversionForm::UNCOMPRESSED)));
+    }),
+    refused("ca-point-hybrid", "ec-point", |c| {
+        let kind = c.ca().key;
+        c.ca().spki = Some(spki(P256, &point(kind, PointConversionForm::HYBRID)));
+    }),
+    refused("anchor-point-hybrid", "ec-point", |c| {
+        c.root.spki = Some(spki(P256, &point(c.root.key, PointConversionForm::HYBRID)));
+    }),
+    refused("own-point-hybrid", "ec-point", |c| {
+        c.anchor = Top::Own;
+        c.leaf.spki = Some(spki(P256, &point(c.leaf.key, PointConversionForm::HYBRID)));
     }),
     accepted("leaf-point-compressed", |c| {
-        c.leaf.spki = Some(spki(P256, &point(PointConversionForm::COMPRESSED)));
+        c.leaf.spki = Some(spki(P256, &point(Kind::P256("peer"), PointConversionForm::COMPRESSED)));
     }),
     told("leaf-point-at-infinity", "the public key is malformed", |c| {
         c.leaf.spki = Some(spki(P256, &[0]));
@@ -122,15 +150,25 @@ pub(super) const CASES: &[Case] = &[
     refused("anchor-dsa", "key-kind", |c| {
         c.root.key(Kind::Dsa);
     }),
+    refused("own-dsa", "key-kind", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::Dsa);
+    }),
     told("ca-dsa", "does not hold", |c| {
         c.ca().key(Kind::Dsa);
     }),
     refused("leaf-rsa-without-null", "key-parameters", |c| {
-        let key = crate::der::sequence(&[
-            &crate::der::unsigned(&modulus(2048)),
-            &crate::der::unsigned(&[1, 0, 1]),
-        ]);
-        c.leaf.spki = Some(spki(RSA_WITHOUT_NULL, &key));
+        c.leaf.spki = Some(without_null());
+    }),
+    refused("ca-rsa-without-null", "key-parameters", |c| {
+        c.ca().key(Kind::Rsa(2048)).spki = Some(without_null());
+    }),
+    refused("anchor-rsa-without-null", "key-parameters", |c| {
+        c.root.key(Kind::Rsa(2048)).spki = Some(without_null());
+    }),
+    refused("own-rsa-without-null", "key-parameters", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::Rsa(2048)).spki = Some(without_null());
     }),
     refused("leaf-ed25519-with-null", "key-parameters", |c| {
         c.leaf.spki = Some(spki(b"\x06\x03\x2b\x65\x70\x05\x00", &[7; 32]));

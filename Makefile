@@ -1,0 +1,53 @@
+# Each target installs what it needs from Debian's packages (as root or with sudo), and says so.
+# Rust comes from rustup. "make help" lists the targets.
+
+CARGO ?= cargo
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+# The tests open ports below 1024 on loopback, and start PostgreSQL as its own user.
+ifneq ($(shell id -u),0)
+AS_ROOT := sudo -E
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export CARGO_TARGET_$(HOST)_RUNNER := $(AS_ROOT)
+endif
+
+.PHONY: help build test demo bench fmt lint check install-deps rust build-deps test-deps
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: rust build-deps ## target/release/peerkey and target/release/libpeerkey_openssl.so
+	$(CARGO) build --release --locked --package peerkey --package peerkey-openssl
+
+test: rust test-deps ## everything: unit tests, and real programs against real servers
+	$(CARGO) build --locked --package peerkey
+	$(CARGO) test --locked --workspace
+	@cat target/matrix.txt
+
+demo: build test-deps ## a table of programs that follow one policy
+	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin demo
+	@target/release/demo
+
+bench: build ## a TLS handshake with peerkey in proportion to one without
+	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
+	@target/release/bench
+
+fmt: rust ## formats the sources
+	$(CARGO) fmt --all
+
+lint: rust build-deps ## clippy, with warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+
+check: lint ## what must hold before a commit: format and lint
+	$(CARGO) fmt --all --check
+
+install-deps: build-deps test-deps ## only installs the packages
+
+rust:
+	@tests/check-rust.sh
+
+build-deps:
+	@tests/install-packages.sh build
+
+test-deps:
+	@tests/install-packages.sh test

@@ -1,0 +1,258 @@
+//! What can be typed: options, commands, and the help that explains them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One trust policy for all TLS programs on this machine.
+///
+/// People write the policy in /etc/peerkey/policy.toml. `peerkey apply` checks and compiles it, and
+/// from then on the programs whose TLS library loads peerkey accept and refuse peers by it.
+#[derive(Debug, Parser)]
+#[command(name = "peerkey", version, max_term_width = 100, after_long_help = FIRST_STEPS)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  peerkey apply --check                          is the policy right?
+  peerkey apply                                  put it in force
+  peerkey check https www.example.org --connect  what does it say of that server, and why?
+  peerkey status                                 is it in force, and does OpenSSL follow it?";
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The folder of policy.toml, policy.d/ and tests/
+    #[arg(long, env = "PEERKEY_CONFIG_DIR", value_name = "DIR", default_value = "/etc/peerkey")]
+    #[arg(global = true, hide_env_values = true)]
+    pub config_dir: PathBuf,
+    /// The folder of the compiled policy
+    #[arg(long, env = "PEERKEY_STATE_DIR", value_name = "DIR", default_value = "/var/lib/peerkey")]
+    #[arg(global = true, hide_env_values = true)]
+    pub state_dir: PathBuf,
+    /// Colour and drawn lines: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    #[arg(hide_possible_values = true)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Also into a pipe or a file.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the policy and put it in force
+    ///
+    /// Reads policy.toml, policy.d/*.toml and all that they name. A mistake is shown with its file,
+    /// line and column, and the policy in force stays as it is. Exit status: 0 applied (with --check:
+    /// nothing is wrong), 1 not.
+    Apply(ApplyArgs),
+    /// Ask the policy about one peer, and explain the answer
+    ///
+    /// Exit status: 0 accept, 1 reject, 2 the question could not be asked.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
+    /// Run the tests of a policy against its sources, without applying it
+    ///
+    /// Exit status: 0 all verdicts are as expected, 1 some differ, 2 the tests could not be run.
+    #[command(after_long_help = TEST_EXAMPLE)]
+    Test(TestArgs),
+    /// Show the policy in force, or go back to the one before
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show whether a policy is in force, whether it is up to date, and whether OpenSSL follows it
+    ///
+    /// Exit status: 0 all is well, 1 something wants a look.
+    Status(StatusArgs),
+}
+
+/// Of `apply`.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// Check only; change nothing
+    #[arg(long)]
+    pub check: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  peerkey check https www.example.org --connect
+  peerkey check imap mail.example.org --connect            (STARTTLS, port 143)
+  peerkey check https www.example.org --connect 192.0.2.7:8443
+  peerkey check postgresql db1.corp.example --chain db1.pem --application /usr/bin/psql
+  peerkey check ldaps --role client --chain client.pem
+  peerkey check unknown www.example.org --chain www.pem    (whatever the protocol may be)";
+
+/// Of `check`.
+#[derive(Args, Clone, Debug)]
+#[command(group = clap::ArgGroup::new("evidence").required(true).args(["chain", "key", "connect"]))]
+pub struct CheckArgs {
+    /// The protocol as its IANA service name (https, imap, postgresql, …), or "unknown"
+    pub protocol: String,
+    /// Whom the program expects: a host name, an address or an e-mail address; left out with --claimed
+    /// and --role client
+    pub peer: Option<String>,
+    /// Certificates, the peer's own first: a PEM or DER file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+    /// A bare public key: a PEM or DER file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Connect and ask about the key found there; by default PEER at the protocol's own port
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "")]
+    pub connect: Option<String>,
+    /// Seconds that --connect may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+    /// The peer's side of the connection
+    #[arg(long, value_enum, value_name = "SIDE", default_value = "server")]
+    pub role: Side,
+    /// The path of the program that asks; left out: whatever program it may be
+    #[arg(long, value_name = "PATH")]
+    pub application: Option<String>,
+    /// The program expects nobody in particular: ask about the names that the certificate claims.
+    /// PEER can then be the address that the program is connected to
+    #[arg(long)]
+    pub claimed: bool,
+    /// The moment to ask about, as 2027-01-31T12:00:00Z or 2027-01-31; left out: now
+    #[arg(long, value_name = "TIME", value_parser = crate::clock::parse)]
+    pub time: Option<i64>,
+    /// What the program's own verification says, instead of asking OpenSSL with this system's anchors
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    pub application_verdict: Option<Stated>,
+    /// Ask the sources in this folder instead of the policy in force
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// The peer is the server.
+    Server,
+    /// The peer is the client.
+    Client,
+}
+
+/// A stated verdict of the program's own verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stated {
+    /// It accepts.
+    Accept,
+    /// It finds no path to an anchor that it trusts.
+    Refuse,
+}
+
+const TEST_EXAMPLE: &str = "\
+A test file:
+  [[test]]
+  name = \"the bank needs the web and its pin\"
+  protocol = \"https\"
+  peer = \"www.bank.example\"           # or: claimed = true
+  chain = \"certs/bank.pem\"            # or: key = \"certs/bank.pub\"; relative to this file
+  expect = \"accept\"                   # or \"reject\"
+  # optional:
+  role = \"server\"                     # or \"client\"
+  application = \"/usr/bin/curl\"
+  application-verdict = \"refuse\"      # what the program itself says; \"accept\" or \"refuse\"
+  application-faults = [\"expired\"]    # or no-trusted-path (default), name-mismatch, other
+  time = 2027-01-31T12:00:00Z
+  reason = \"not-vouched\"              # the code of the reason, as in check --json
+  says = \"pins\"                       # a part of the sentence";
+
+/// Of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestArgs {
+    /// Test files; left out: tests/*.toml in the configuration folder
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `policy`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Show the policy in force as it was compiled
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put the policy in force that was there before the last apply
+    Rollback,
+}
+
+/// Of `status`.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn connect_stands_with_and_without_a_value() {
+        let connect = |line| match parse(line).unwrap().command {
+            Command::Check(args) => args.connect.clone(),
+            _ => None,
+        };
+        assert_eq!(connect("peerkey check https a.b --connect"), Some(String::new()));
+        assert_eq!(connect("peerkey check https a.b --connect c:1 --json"), Some("c:1".into()));
+        assert_eq!(connect("peerkey check https a.b --key k"), None);
+    }
+
+    #[test]
+    fn a_check_wants_exactly_one_kind_of_evidence() {
+        assert!(parse("peerkey check https a.b").is_err());
+        assert!(parse("peerkey check https a.b --key k --chain c").is_err());
+        assert!(parse("peerkey check https a.b --chain c --time yesterday").is_err());
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in ["peerkey --state-dir x status", "peerkey status --state-dir x"] {
+            assert_eq!(parse(line).unwrap().global.state_dir, PathBuf::from("x"));
+        }
+    }
+}

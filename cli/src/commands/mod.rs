@@ -1,0 +1,52 @@
+//! What each command does.
+
+pub mod apply;
+pub mod check;
+pub mod policy;
+pub mod status;
+pub mod test;
+
+use std::fmt::Display;
+use std::io;
+
+use crate::args::{Cli, Command, PolicyCommand};
+use crate::render::{self, json, styled};
+use crate::screen::Screen;
+
+/// Exit statuses.
+pub const FINE: u8 = 0;
+/// The answer is no, or something wants a look.
+pub const NO: u8 = 1;
+/// There is no answer.
+pub const NO_ANSWER: u8 = 2;
+
+/// Does what was asked for, and says with which status to exit.
+pub fn run(cli: &Cli) -> u8 {
+    let screen = Screen::new(cli.global.color);
+    let done = match &cli.command {
+        Command::Apply(args) => apply::run(&cli.global, args, &screen),
+        Command::Check(args) => check::run(&cli.global, args, &screen),
+        Command::Test(args) => test::run(&cli.global, args, &screen),
+        Command::Policy(PolicyCommand::Show { json }) => policy::show(&cli.global, *json, &screen),
+        Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
+        Command::Status(args) => status::run(&cli.global, args, &screen),
+    };
+    done.unwrap_or_else(|error| {
+        fail(&screen, format_args!("cannot write the answer: {error}"));
+        NO_ANSWER
+    })
+}
+
+fn fail(screen: &Screen, why: impl Display) {
+    screen.complain(&format!("{}: {why}\n", styled(render::BAD.bold(), "error")));
+}
+
+/// Says why there is no result: to people on standard error, to programs also as JSON.
+fn no_result(screen: &Screen, as_json: bool, why: impl Display, status: u8) -> io::Result<u8> {
+    let why = why.to_string();
+    fail(screen, &why);
+    if as_json {
+        screen.print(&json::text(&json::error(&why)))?;
+    }
+    Ok(status)
+}

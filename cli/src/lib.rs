@@ -1,0 +1,15 @@
+//! The command `peerkey`: puts a policy in force, asks it, and explains its answers.
+
+pub mod args;
+pub mod clock;
+pub mod commands;
+pub mod connect;
+pub mod crypto;
+pub mod inquiry;
+pub mod library;
+pub mod native;
+pub mod openssl_cnf;
+pub mod question;
+pub mod render;
+pub mod screen;
+pub mod testfile;

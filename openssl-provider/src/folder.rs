@@ -1,0 +1,311 @@
+//! The folder of the compiled policy, held open from init on: after chroot(2), and with fewer rights,
+//! its path may lead nowhere.
+
+use std::ffi::{CStr, CString, OsStr, c_int};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+/// Out of the way of hosts that count on low numbers.
+const FROM: RawFd = 64;
+/// Where a limit does not leave room there.
+const AT_LEAST: RawFd = 3;
+/// What another user namespace's root shows as (user_namespaces(7)).
+const OVERFLOW_UID: u32 = 65534;
+
+/// A folder by its path, and by the descriptor that was opened for it at first.
+pub(crate) struct Folder {
+    path: PathBuf,
+    descriptor: AtomicI32,
+    device: AtomicU64,
+    inode: AtomicU64,
+}
+
+/// Which file it is, and which content of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    size: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Why a file of the folder cannot be used.
+#[derive(Debug)]
+pub(crate) struct FolderError {
+    path: PathBuf,
+    why: String,
+}
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.why)
+    }
+}
+
+impl Folder {
+    /// Opens the folder, if it is there; if not, it is looked for again when it is needed.
+    pub(crate) fn new(path: &Path) -> Self {
+        let folder = Self {
+            path: path.to_owned(),
+            descriptor: AtomicI32::new(-1),
+            device: AtomicU64::new(0),
+            inode: AtomicU64::new(0),
+        };
+        let _ = folder.reopen();
+        folder
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which file stands under this name now. Refuses what others than its owner could have written.
+    pub(crate) fn look(&self, name: &CStr) -> Result<FileId, FolderError> {
+        self.in_folder(name, |folder, name| {
+            // SAFETY: a C string, and room for the result.
+            stat_with(|stat| unsafe {
+                libc::fstatat(folder, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
+            })
+        })
+        .and_then(|stat| self.trusted_file(name, &stat))
+    }
+
+    /// Opens the file that stands under this name now.
+    pub(crate) fn open(&self, name: &CStr) -> Result<(File, FileId), FolderError> {
+        const FLAGS: c_int =
+            libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = self.in_folder(name, |folder, name| {
+            // SAFETY: a C string.
+            owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) })
+        })?;
+        let stat = status(file.as_raw_fd()).map_err(|error| self.error(name, error))?;
+        let id = self.trusted_file(name, &stat)?;
+        Ok((File::from(file), id))
+    }
+
+    /// Runs an operation in the folder, and again if the folder was replaced since it was opened.
+    fn in_folder<T>(
+        &self,
+        name: &CStr,
+        operation: impl Fn(RawFd, &CStr) -> io::Result<T>,
+    ) -> Result<T, FolderError> {
+        let held = match self.held() {
+            Some(held) => held,
+            None => self.reopen()?,
+        };
+        match operation(held, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = self.reopen()?;
+                operation(folder, name).map_err(|error| self.error(name, error))
+            }
+            result => result.map_err(|error| self.error(name, error)),
+        }
+    }
+
+    /// The descriptor, if it still is that of the folder: hosts close descriptors that they do not
+    /// know, and get the same numbers again for files of theirs.
+    fn held(&self) -> Option<RawFd> {
+        let descriptor = self.descriptor.load(Ordering::Acquire);
+        if descriptor < 0 {
+            return None;
+        }
+        let stat = status(descriptor).ok()?;
+        let same = stat.st_dev == self.device.load(Ordering::Acquire)
+            && stat.st_ino == self.inode.load(Ordering::Acquire);
+        (same && self.trusted_folder(&stat).is_ok()).then_some(descriptor)
+    }
+
+    /// Opens the folder by its path. A descriptor from before is kept if it is of the same folder; if
+    /// not, its number may be the host's now, and is left alone.
+    fn reopen(&self) -> Result<RawFd, FolderError> {
+        const FLAGS: c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let fail = |why: &dyn fmt::Display| self.error(c"", why);
+        if !self.path.is_absolute() {
+            return Err(fail(&"state-dir is no absolute path"));
+        }
+        let path = CString::new(self.path.as_os_str().as_bytes()).map_err(|e| fail(&e))?;
+        // SAFETY: a C string.
+        let opened = owned(unsafe { libc::open(path.as_ptr(), FLAGS) }).map_err(|e| fail(&e))?;
+        let stat = status(opened.as_raw_fd()).map_err(|e| fail(&e))?;
+        self.trusted_folder(&stat)?;
+        if let Some(held) = self.held()
+            && (stat.st_dev, stat.st_ino)
+                == (self.device.load(Ordering::Acquire), self.inode.load(Ordering::Acquire))
+        {
+            return Ok(held);
+        }
+        let descriptor = moved_up(opened).map_err(|e| fail(&e))?.into_raw_fd();
+        // Readers that see a mixture of old and new find that it does not fit, and come here.
+        self.device.store(stat.st_dev, Ordering::Release);
+        self.inode.store(stat.st_ino, Ordering::Release);
+        self.descriptor.store(descriptor, Ordering::Release);
+        Ok(descriptor)
+    }
+
+    fn trusted_folder(&self, stat: &libc::stat) -> Result<(), FolderError> {
+        // In a sticky folder only the owner of a file can replace it (unlink(2), EPERM).
+        let sticky = stat.st_mode & libc::S_ISVTX != 0;
+        trusted(stat, sticky).map_err(|why| self.error(c"", why))
+    }
+
+    fn trusted_file(&self, name: &CStr, stat: &libc::stat) -> Result<FileId, FolderError> {
+        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+            return Err(self.error(name, "it is no regular file"));
+        }
+        trusted(stat, false).map_err(|why| self.error(name, why))?;
+        Ok(FileId {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        })
+    }
+
+    fn error(&self, name: &CStr, why: impl fmt::Display) -> FolderError {
+        let name = OsStr::from_bytes(name.to_bytes());
+        let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
+        FolderError { path, why: why.to_string() }
+    }
+}
+
+/// Which file a descriptor is of, by device and inode.
+pub(crate) fn device_and_inode(descriptor: RawFd) -> Option<(u64, u64)> {
+    status(descriptor).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Whether nobody but root and the program's own user can have written it.
+fn trusted(stat: &libc::stat, sticky: bool) -> Result<(), String> {
+    // SAFETY: no arguments, and it cannot fail.
+    let owner =
+        [0, OVERFLOW_UID].contains(&stat.st_uid) || stat.st_uid == unsafe { libc::geteuid() };
+    if !owner {
+        return Err(format!("its owner is user {}, who is not trusted", stat.st_uid));
+    }
+    if stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0 && !sticky {
+        return Err(format!("others may write it (mode {:o})", stat.st_mode & 0o7777));
+    }
+    Ok(())
+}
+
+fn status(descriptor: RawFd) -> io::Result<libc::stat> {
+    // SAFETY: room for the result; a number that is not open gives EBADF.
+    stat_with(|stat| unsafe { libc::fstat(descriptor, stat) })
+}
+
+fn stat_with(call: impl FnOnce(*mut libc::stat) -> c_int) -> io::Result<libc::stat> {
+    let mut stat = MaybeUninit::uninit();
+    match call(stat.as_mut_ptr()) {
+        // SAFETY: the call succeeded, and filled it in.
+        0 => Ok(unsafe { stat.assume_init() }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    let copy = |from: RawFd| {
+        // SAFETY: no memory is involved.
+        owned(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, from) })
+    };
+    copy(FROM).or_else(|_| copy(AT_LEAST))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn temporary(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("peerkey-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn write(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_file_is_another_file() {
+        let path = temporary("replaced");
+        write(&path.join("a"), "1");
+        let folder = Folder::new(&path);
+        let first = folder.look(c"a").unwrap();
+        assert_eq!(folder.look(c"a").unwrap(), first);
+        assert_eq!(folder.open(c"a").unwrap().1, first);
+        write(&path.join("b"), "2");
+        fs::rename(path.join("b"), path.join("a")).unwrap();
+        assert_ne!(folder.look(c"a").unwrap(), first);
+    }
+
+    #[test]
+    fn a_folder_that_comes_later_or_again_is_found() {
+        let path = temporary("later");
+        fs::remove_dir(&path).unwrap();
+        let folder = Folder::new(&path);
+        assert!(folder.look(c"a").unwrap_err().to_string().contains("later"));
+        for _ in 0..2 {
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+            write(&path.join("a"), "1");
+            folder.look(c"a").unwrap();
+            fs::remove_dir_all(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_the_hosts_now_is_left_alone() {
+        let path = temporary("reused");
+        write(&path.join("a"), "1");
+        let folder = Folder::new(&path);
+        let number = folder.descriptor.load(Ordering::Relaxed);
+        assert!(number >= FROM);
+        let other = fs::File::open("/").unwrap();
+        // SAFETY: what a host does that closes and reuses a descriptor it does not know.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+        folder.look(c"a").unwrap();
+        assert_ne!(folder.descriptor.load(Ordering::Relaxed), number);
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, 0);
+    }
+
+    #[test]
+    fn what_others_may_write_is_refused() {
+        let path = temporary("writable");
+        write(&path.join("a"), "1");
+        let folder = Folder::new(&path);
+        fs::set_permissions(path.join("a"), Permissions::from_mode(0o664)).unwrap();
+        assert!(folder.look(c"a").unwrap_err().to_string().contains("mode 664"));
+        assert!(folder.open(c"a").is_err());
+        write(&path.join("a"), "1");
+        folder.look(c"a").unwrap();
+        std::os::unix::fs::symlink("a", path.join("link")).unwrap();
+        assert!(folder.look(c"link").is_err());
+        assert!(folder.open(c"link").is_err());
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        assert!(folder.look(c"a").is_err());
+        fs::set_permissions(&path, Permissions::from_mode(0o1777)).unwrap();
+        folder.look(c"a").unwrap();
+    }
+}

@@ -1,0 +1,176 @@
+//! What OpenSSL calls: each new SSL_CTX gets our verify callback, each ClientHello shows its offer.
+
+use std::ffi::{c_int, c_long, c_void};
+use std::ptr::null_mut;
+
+use crate::bindings::{
+    CRYPTO_EX_DATA, CRYPTO_EX_INDEX_SSL_CTX, SSL, SSL_CTX, SSL3_MT_CLIENT_HELLO, SSL3_RT_HANDSHAKE,
+    X509_STORE_CTX, X509_V_ERR_APPLICATION_VERIFICATION,
+};
+use crate::context::Context;
+use crate::entry::guarded;
+use crate::hello::offered_alpn;
+use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::ssl::Ssl;
+use crate::verify;
+
+/// From now on every new SSL_CTX of this copy is ours to judge for.
+pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
+    let state = std::ptr::from_ref(openssl).cast_mut().cast();
+    // SAFETY: the callback fits the class, and the state lives as long as the process.
+    let index = unsafe {
+        openssl.crypto.CRYPTO_get_ex_new_index(
+            CRYPTO_EX_INDEX_SSL_CTX,
+            0,
+            state,
+            Some(new_ssl_ctx),
+            None,
+            None,
+        )
+    };
+    index >= 0
+}
+
+unsafe extern "C" fn new_ssl_ctx(
+    ssl_ctx: *mut c_void,
+    _: *mut c_void,
+    _: *mut CRYPTO_EX_DATA,
+    _: c_int,
+    _: c_long,
+    state: *mut c_void,
+) {
+    guarded((), || {
+        // SAFETY: `register` gave this state.
+        let openssl = unsafe { &*state.cast::<OpenSsl>() };
+        let Some(ssl) = openssl.ssl() else { return };
+        let ssl_ctx: *mut SSL_CTX = ssl_ctx.cast();
+        // SAFETY: the object of this class that is being made; both callbacks live for ever.
+        unsafe {
+            ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(verify_peer), state);
+            ssl.SSL_CTX_set_msg_callback(ssl_ctx, MESSAGE_CALLBACKS.get(openssl.slot()).copied());
+        }
+    });
+}
+
+/// SSL_CTX_set_cert_verify_callback(3).
+unsafe extern "C" fn verify_peer(context: *mut X509_STORE_CTX, state: *mut c_void) -> c_int {
+    // SAFETY: `new_ssl_ctx` gave this state with the callback.
+    let openssl = unsafe { &*state.cast::<OpenSsl>() };
+    // SAFETY: libssl's context, for as long as this call lasts.
+    let context = unsafe { Context::new(openssl, context) };
+    guarded(None, || Some(verify::verify_peer(context))).unwrap_or_else(|| {
+        // A program that only looks at the recorded result must see one.
+        context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
+        0
+    })
+}
+
+type MessageCallback =
+    unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, *mut SSL, *mut c_void);
+
+/// One a slot: the callback's own argument stays null, as a program that sets a callback of its own
+/// without an argument expects.
+const MESSAGE_CALLBACKS: [MessageCallback; SLOTS] = [
+    on_message::<0>,
+    on_message::<1>,
+    on_message::<2>,
+    on_message::<3>,
+    on_message::<4>,
+    on_message::<5>,
+    on_message::<6>,
+    on_message::<7>,
+];
+
+/// SSL_CTX_set_msg_callback(3).
+unsafe extern "C" fn on_message<const SLOT: usize>(
+    written: c_int,
+    version: c_int,
+    content_type: c_int,
+    message: *const c_void,
+    length: usize,
+    ssl: *mut SSL,
+    _: *mut c_void,
+) {
+    if content_type != SSL3_RT_HANDSHAKE || message.is_null() || ssl.is_null() {
+        return;
+    }
+    guarded((), || {
+        let Some(openssl) = copy(SLOT) else { return };
+        // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
+        let (message, ssl) = unsafe {
+            (std::slice::from_raw_parts(message.cast::<u8>(), length), Ssl::new(openssl, ssl))
+        };
+        if ssl.is_server() {
+            stop_listening(openssl, ssl);
+        } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
+            let datagram = version >> 8 == 0xfe;
+            remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
+        }
+    });
+}
+
+/// In the server role the offer is the client's choice, and says nothing.
+fn stop_listening(openssl: &OpenSsl, ssl: Ssl<'_>) {
+    if let Some(libssl) = openssl.ssl() {
+        // SAFETY: the SSL is valid. Its callback is ours, or it would not have been called.
+        unsafe { libssl.SSL_set_msg_callback(ssl.raw(), None) }
+    }
+}
+
+/// Keeps the offer of the ClientHello that was sent last, also where that offered nothing.
+fn remember_offer(openssl: &OpenSsl, ssl: Ssl<'_>, offer: Vec<u8>) {
+    let Some(libssl) = openssl.ssl() else { return };
+    let index = openssl.offer_index;
+    let fresh = (!offer.is_empty()).then(|| Box::into_raw(Box::new(offer)));
+    // SAFETY: the SSL is valid. Under our index stands null or a box of ours, which is taken out
+    // before it is freed.
+    unsafe {
+        let before = libssl.SSL_get_ex_data(ssl.raw(), index);
+        let new = fresh.unwrap_or(null_mut());
+        let kept = libssl.SSL_set_ex_data(ssl.raw(), index, new.cast()) == 1;
+        for gone in
+            [if kept { before } else { null_mut() }, if kept { null_mut() } else { new.cast() }]
+        {
+            drop_offer(gone);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `offer` is null, or an offer that nothing points at any more.
+unsafe fn drop_offer(offer: *mut c_void) {
+    if !offer.is_null() {
+        // SAFETY: as promised.
+        drop(unsafe { Box::from_raw(offer.cast::<Vec<u8>>()) });
+    }
+}
+
+/// Frees an offer with its SSL.
+pub(crate) unsafe extern "C" fn free_offer(
+    _: *mut c_void,
+    offer: *mut c_void,
+    _: *mut CRYPTO_EX_DATA,
+    _: c_int,
+    _: c_long,
+    _: *mut c_void,
+) {
+    // SAFETY: OpenSSL calls this once, for what stands under our index.
+    guarded((), || unsafe { drop_offer(offer) });
+}
+
+/// A copy of an SSL has offered nothing yet (otherwise both would free one offer).
+pub(crate) unsafe extern "C" fn forget_offer(
+    _: *mut CRYPTO_EX_DATA,
+    _: *const CRYPTO_EX_DATA,
+    offer: *mut *mut c_void,
+    _: c_int,
+    _: c_long,
+    _: *mut c_void,
+) -> c_int {
+    if !offer.is_null() {
+        // SAFETY: CRYPTO_get_ex_new_index(3): where the value for the copy stands.
+        unsafe { *offer = null_mut() };
+    }
+    1
+}

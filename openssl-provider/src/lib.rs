@@ -1,0 +1,126 @@
+//! The OpenSSL 3 provider through which unmodified programs follow peerkey's policy.
+//!
+//! It offers no algorithm. OpenSSL loads it because openssl.cnf names it, and that is its occasion to
+//! put a verify callback into every SSL_CTX. docs/openssl.md says what of OpenSSL it relies on.
+
+mod algorithms;
+mod bindings;
+mod candidates;
+mod certified;
+mod context;
+mod entry;
+mod evp;
+mod facts;
+mod folder;
+mod hello;
+mod hook;
+mod memory;
+mod native;
+mod objects;
+mod openssl;
+mod params;
+mod policy;
+mod recent;
+mod refusal;
+mod ssl;
+mod verify;
+mod vfs;
+
+use std::ffi::{c_int, c_void};
+use std::mem::transmute;
+
+use bindings::{
+    OSSL_CORE_HANDLE, OSSL_DISPATCH, OSSL_FUNC_PROVIDER_GET_PARAMS,
+    OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_PARAM,
+};
+use entry::guarded;
+use params::Settings;
+
+/// provider(7): called by libcrypto when it has loaded us. It always succeeds: OpenSSL goes on
+/// without a provider that fails, and nobody would notice.
+///
+/// # Safety
+///
+/// The arguments are those that libcrypto passes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn OSSL_provider_init(
+    handle: *const OSSL_CORE_HANDLE,
+    core: *const OSSL_DISPATCH,
+    functions: *mut *const OSSL_DISPATCH,
+    state: *mut *mut c_void,
+) -> c_int {
+    entry::silence_panics();
+    // SAFETY: as libcrypto passes them.
+    let hooked = guarded(false, || unsafe { hook_into_caller(handle, core) }.is_some());
+    // SAFETY: libcrypto passes places for both.
+    unsafe {
+        *functions = FUNCTIONS.0.as_ptr();
+        *state = if hooked { ACTIVE } else { INERT };
+    }
+    1
+}
+
+/// Hooks the copy of OpenSSL that calls us. None where it cannot be told from another.
+unsafe fn hook_into_caller(
+    handle: *const OSSL_CORE_HANDLE,
+    core: *const OSSL_DISPATCH,
+) -> Option<()> {
+    // SAFETY: libcrypto's dispatch table, which ends with number 0.
+    let core = unsafe {
+        let length = (0..).take_while(|&i| (*core.add(i)).function_id != 0).count();
+        std::slice::from_raw_parts(core, length)
+    };
+    let function = core.first()?.function? as *const c_void;
+    // SAFETY: handle and functions as libcrypto passes them.
+    let settings = || unsafe { Settings::read(handle, core) };
+    let (openssl, first) = openssl::copy_with(function, settings)?;
+    (!first || hook::register(openssl)).then_some(())
+}
+
+/// What libcrypto hands back to us as our state: whether the hook is in place.
+const INERT: *mut c_void = std::ptr::without_provenance_mut(1);
+const ACTIVE: *mut c_void = std::ptr::without_provenance_mut(2);
+
+struct Functions([OSSL_DISPATCH; 4]);
+
+static FUNCTIONS: Functions = Functions([
+    // SAFETY: core_dispatch.h gives the functions of these numbers these types, and libcrypto calls
+    // them through those.
+    function(OSSL_FUNC_PROVIDER_TEARDOWN, unsafe {
+        transmute::<unsafe extern "C" fn(*mut c_void), Function>(teardown)
+    }),
+    // SAFETY: as above.
+    function(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, unsafe {
+        transmute::<unsafe extern "C" fn(*mut c_void) -> *const OSSL_PARAM, Function>(
+            gettable_params,
+        )
+    }),
+    // SAFETY: as above.
+    function(OSSL_FUNC_PROVIDER_GET_PARAMS, unsafe {
+        transmute::<unsafe extern "C" fn(*mut c_void, *mut OSSL_PARAM) -> c_int, Function>(
+            get_params,
+        )
+    }),
+    OSSL_DISPATCH { function_id: 0, function: None },
+]);
+
+type Function = unsafe extern "C" fn();
+
+const fn function(function_id: c_int, function: Function) -> OSSL_DISPATCH {
+    OSSL_DISPATCH { function_id, function: Some(function) }
+}
+
+/// Nothing to do: the hook stays, as contexts may that have it.
+unsafe extern "C" fn teardown(_: *mut c_void) {}
+
+unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const OSSL_PARAM {
+    params::gettable()
+}
+
+unsafe extern "C" fn get_params(state: *mut c_void, params: *mut OSSL_PARAM) -> c_int {
+    // SAFETY: libcrypto passes an array that ends with a null key.
+    guarded(0, || unsafe { params::answer(params, state == ACTIVE) }.into())
+}
+
+#[cfg(test)]
+mod host;

@@ -1,0 +1,181 @@
+//! The copies of OpenSSL in this process, each with its tables and what is kept for it.
+
+use std::ffi::{c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::bindings::{
+    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer,
+};
+use crate::hook;
+use crate::memory::text;
+use crate::objects::{Object, address};
+use crate::params::Settings;
+use crate::policy::Policies;
+use crate::refusal::Refusals;
+
+/// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
+pub(crate) struct OpenSsl {
+    base: usize,
+    slot: usize,
+    /// The functions of its libcrypto.
+    pub(crate) crypto: Libcrypto,
+    /// Those that not every version has.
+    pub(crate) newer: Newer,
+    ssl: OnceLock<Libssl>,
+    /// Under this index a verification finds its run.
+    pub(crate) run_index: c_int,
+    /// Under this index an SSL finds the protocols that it offered.
+    pub(crate) offer_index: c_int,
+    /// What openssl.cnf says.
+    pub(crate) settings: Settings,
+    /// The policy in force.
+    pub(crate) policies: Policies,
+    /// The sentences that users see.
+    pub(crate) refusals: Refusals,
+}
+
+/// More copies than this in one process are left alone.
+pub(crate) const SLOTS: usize = 8;
+
+static COPIES: [AtomicPtr<OpenSsl>; SLOTS] = [const { AtomicPtr::new(null_mut()) }; SLOTS];
+
+/// The copy in a slot.
+pub(crate) fn copy(slot: usize) -> Option<&'static OpenSsl> {
+    // SAFETY: null, or leaked by `publish`.
+    unsafe { COPIES.get(slot)?.load(Ordering::Acquire).as_ref() }
+}
+
+/// The copy that holds this function of libcrypto's. The first time it is taken in with these
+/// settings, and `true` comes with it. None if its functions cannot be told from another copy's.
+pub(crate) fn copy_with(
+    function: *const c_void,
+    settings: impl FnOnce() -> Settings,
+) -> Option<(&'static OpenSsl, bool)> {
+    let object = Object::of(function)?;
+    let known = (0..SLOTS).map_while(copy).find(|copy| copy.base == object.base);
+    match known {
+        Some(known) => Some((known, false)),
+        None => publish(OpenSsl::new(&object, settings)?),
+    }
+}
+
+/// Puts a copy into the first free slot, unless another thread did so with the same copy.
+fn publish(mut openssl: OpenSsl) -> Option<(&'static OpenSsl, bool)> {
+    let base = openssl.base;
+    for (slot, place) in COPIES.iter().enumerate() {
+        openssl.slot = slot;
+        let ours = Box::into_raw(Box::new(openssl));
+        match place.compare_exchange(null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked just now.
+            Ok(_) => return Some((unsafe { &*ours }, true)),
+            Err(other) => {
+                // SAFETY: nobody else has seen it; and what stands in a slot stays there.
+                let (back, other) = unsafe { (Box::from_raw(ours), &*other) };
+                if other.base == base {
+                    return Some((other, false));
+                }
+                openssl = *back;
+            }
+        }
+    }
+    None
+}
+
+impl OpenSsl {
+    fn new(object: &Object, settings: impl FnOnce() -> Settings) -> Option<Self> {
+        let library = object.open()?;
+        // A look-up can end in another copy, where this one hides its functions.
+        let found = address(&library, c"CRYPTO_get_ex_new_index").and_then(Object::of)?;
+        if found.base != object.base {
+            return None;
+        }
+        let newer = Newer::of(&library);
+        // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
+        let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
+        // SAFETY: plain registrations; the free function fits what is put under its index.
+        let (run_index, offer_index) = unsafe {
+            let index = |class, dup, free| {
+                crypto.CRYPTO_get_ex_new_index(class, 0, null_mut(), None, dup, free)
+            };
+            (
+                index(CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
+                index(CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
+            )
+        };
+        let settings = settings();
+        Some(Self {
+            base: object.base,
+            slot: 0,
+            newer,
+            ssl: OnceLock::new(),
+            run_index,
+            offer_index,
+            policies: Policies::new(&settings.state_dir),
+            refusals: Refusals::new(&crypto),
+            settings,
+            crypto,
+        })
+    }
+
+    /// Its place among the copies.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Whether its client refuses an ALPN answer that it did not offer. (Since the releases that fixed
+    /// CVE-2024-5535; before, it took any.)
+    pub(crate) fn checks_alpn(&self) -> bool {
+        // SAFETY: no arguments.
+        let version = unsafe { self.crypto.OpenSSL_version_num() };
+        let (major, minor, patch) = (version >> 28, version >> 20 & 0xff, version >> 4 & 0xff);
+        let first = [15, 7, 3, 2];
+        let fixed = |minor: u64| first.get(minor as usize).is_none_or(|first| patch >= *first);
+        major > 3 || fixed(minor)
+    }
+
+    /// The functions of its libssl, once an SSL_CTX exists.
+    pub(crate) fn ssl(&self) -> Option<&Libssl> {
+        if self.ssl.get().is_none() {
+            // No lock is held while the loader is asked: two threads may do so, and one table stays.
+            let _ = self.ssl.set(self.find_libssl()?);
+        }
+        self.ssl.get()
+    }
+
+    /// The object that has libssl's functions and sees this libcrypto.
+    fn find_libssl(&self) -> Option<Libssl> {
+        let ours = self.crypto.CRYPTO_get_ex_new_index as *const c_void;
+        let library = Object::all().iter().filter_map(Object::open).find(|library| {
+            address(library, c"SSL_CTX_set_cert_verify_callback").is_some()
+                && address(library, c"CRYPTO_get_ex_new_index") == Some(ours)
+        })?;
+        // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
+        unsafe { Libssl::from_library(library) }.ok()
+    }
+
+    /// The words for an error code of verifications.
+    pub(crate) fn error_text(&self, code: c_int) -> String {
+        // SAFETY: any number is allowed, and a C string comes back.
+        let words = unsafe { text(self.crypto.X509_verify_cert_error_string(code.into())) };
+        String::from_utf8_lossy(&words.unwrap_or_default()).into_owned()
+    }
+
+    /// Runs `body`, and takes the errors that it leaves in OpenSSL's queue out again.
+    pub(crate) fn quietly<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.with_errors(|| (body(), false))
+    }
+
+    /// Runs `body`, which also says whether the errors that it leaves in OpenSSL's queue stay there.
+    pub(crate) fn with_errors<T>(&self, body: impl FnOnce() -> (T, bool)) -> T {
+        // SAFETY: no arguments; these work on this thread's queue.
+        unsafe { self.crypto.ERR_set_mark() };
+        let (result, stay) = body();
+        // SAFETY: as above.
+        unsafe {
+            if stay { self.crypto.ERR_clear_last_mark() } else { self.crypto.ERR_pop_to_mark() }
+        };
+        result
+    }
+}

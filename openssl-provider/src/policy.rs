@@ -1,0 +1,223 @@
+//! The policy in force: which file it is now, and connections to it that decisions borrow.
+
+use std::ffi::{CString, OsStr};
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use peerkey_core::certificate::{Certificate, CertificateError};
+use peerkey_core::rule::{Enforce, Mode};
+use peerkey_core::store::{Compiled, StoreError, file_name};
+
+use crate::evp::Caches;
+use crate::folder::{FileId, Folder, device_and_inode};
+use crate::recent::{Recent, soon};
+use crate::vfs;
+
+/// More connections than this are not kept for later.
+const KEPT: usize = 16;
+
+/// The policy of one copy of OpenSSL.
+pub(crate) struct Policies {
+    folder: Folder,
+    file: CString,
+    process: AtomicPtr<Process>,
+}
+
+/// What belongs to one process. After a fork the child starts with an empty one: locks may be held by
+/// threads that it does not have, and its parent's connections are not its own.
+pub(crate) struct Process {
+    id: u32,
+    seen: RwLock<Option<Seen>>,
+    idle: Mutex<Vec<Connection>>,
+    /// Keys and signatures that were seen before.
+    pub(crate) caches: Caches,
+    /// Certificates that were read before, by their DER.
+    certificates: Mutex<Recent<Vec<u8>, Arc<Certificate>>>,
+}
+
+/// What is known of the policy file without opening it again.
+#[derive(Clone, Copy)]
+struct Seen {
+    file: FileId,
+    untouched: bool,
+}
+
+/// Why there is no decision: the file and the cause, or what failed.
+#[derive(Debug)]
+pub(crate) struct CannotDecide(pub(crate) String);
+
+impl<T: fmt::Display> From<T> for CannotDecide {
+    fn from(why: T) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl Policies {
+    /// The policy in this folder. Only the folder is opened now.
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Self {
+            folder: Folder::new(state_dir),
+            // No file name of ours has a null in it.
+            file: CString::new(file_name()).unwrap_or_default(),
+            process: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// The policy in force at this moment; None if under it every program does what it does without.
+    pub(crate) fn in_force(&self) -> Result<Option<Borrowed<'_>>, CannotDecide> {
+        let process = self.process();
+        let now = self.folder.look(&self.file)?;
+        let seen = process.seen.try_read().ok().and_then(|seen| *seen);
+        let seen = seen.filter(|seen| seen.file == now);
+        if seen.is_some_and(|seen| seen.untouched) {
+            return Ok(None);
+        }
+        if let Some(connection) = process.take(now) {
+            return Ok(Some(process.lend(connection)));
+        }
+        let connection = self.open()?;
+        let meta = connection.compiled.meta();
+        let untouched = meta.mode == Mode::Monitor
+            || (connection.compiled.is_transparent() && meta.enforce == Enforce::Verified);
+        if let Ok(mut seen) = process.seen.try_write() {
+            *seen = Some(Seen { file: connection.file, untouched });
+        }
+        if untouched {
+            return Ok(None);
+        }
+        Ok(Some(process.lend(connection)))
+    }
+
+    /// What belongs to this process.
+    pub(crate) fn process(&self) -> &Process {
+        let known = self.process.load(Ordering::Acquire);
+        let id = process::id();
+        // SAFETY: null, or leaked below: what a parent left is never freed, because it may be in use
+        // by this very thread.
+        if let Some(known) = unsafe { known.as_ref() }.filter(|known| known.id == id) {
+            return known;
+        }
+        let ours = Box::into_raw(Box::new(Process {
+            id,
+            seen: RwLock::new(None),
+            idle: Mutex::new(Vec::new()),
+            caches: Caches::new(),
+            certificates: Mutex::new(Recent::new(64)),
+        }));
+        match self.process.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked.
+            Ok(_) => unsafe { &*ours },
+            Err(other) => {
+                // SAFETY: nobody else has seen ours; the other is one that was leaked here.
+                unsafe {
+                    drop(Box::from_raw(ours));
+                    &*other
+                }
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Connection, CannotDecide> {
+        if !vfs::install() {
+            return Err(CannotDecide("SQLite has no system calls to replace".into()));
+        }
+        let (file, id) = self.folder.open(&self.file)?;
+        let name = vfs::name_of(file.as_fd());
+        let compiled = Compiled::open(&name).map_err(|error| self.explain(&error))?;
+        Ok(Connection { compiled, file: id, descriptor: vfs::last_opened() })
+    }
+
+    /// An error of the compiled policy, with the path that people know in place of SQLite's name.
+    pub(crate) fn explain(&self, error: &StoreError) -> CannotDecide {
+        let path = self.folder.path().join(OsStr::from_bytes(self.file.to_bytes()));
+        CannotDecide(vfs::with_path(&error.to_string(), &path))
+    }
+}
+
+impl Process {
+    /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
+    /// as a look-up.
+    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+        let known = soon(&self.certificates).and_then(|known| known.get(&der));
+        if let Some(certificate) = known {
+            return Ok(certificate);
+        }
+        let certificate = Arc::new(Certificate::from_der(&der)?);
+        let forgotten =
+            soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
+        drop(forgotten);
+        Ok(certificate)
+    }
+
+    /// A connection to this file that nobody uses.
+    fn take(&self, file: FileId) -> Option<Connection> {
+        loop {
+            // The lock is given back before a connection is closed.
+            let connection = soon(&self.idle)?.pop()?;
+            if !connection.is_open() {
+                // The host closed its descriptor: the number is not ours to close again.
+                std::mem::forget(connection);
+            } else if connection.file == file {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn lend(&self, connection: Connection) -> Borrowed<'_> {
+        Borrowed { process: self, connection: ManuallyDrop::new(connection) }
+    }
+}
+
+/// An open compiled policy.
+struct Connection {
+    compiled: Compiled,
+    file: FileId,
+    descriptor: RawFd,
+}
+
+impl Connection {
+    /// Whether SQLite's descriptor still is that of the policy.
+    fn is_open(&self) -> bool {
+        device_and_inode(self.descriptor) == Some((self.file.device, self.file.inode))
+    }
+}
+
+/// A connection for one decision. It goes back to where it came from.
+pub(crate) struct Borrowed<'a> {
+    process: &'a Process,
+    connection: ManuallyDrop<Connection>,
+}
+
+impl Deref for Borrowed<'_> {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.connection.compiled
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if self.process.id != process::id() {
+            // The program forked in its callback: this is the parent's.
+            return;
+        }
+        // SAFETY: it is dropped, and so never used again.
+        let connection = unsafe { ManuallyDrop::take(&mut self.connection) };
+        if !connection.is_open() {
+            std::mem::forget(connection);
+        } else if let Some(mut idle) = soon(&self.process.idle)
+            && idle.len() < KEPT
+        {
+            idle.push(connection);
+        }
+    }
+}

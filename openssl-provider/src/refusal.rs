@@ -1,0 +1,186 @@
+//! How a refusal reaches the user: by the error queue, with a sentence of its own.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_char, c_int, c_ulong};
+use std::ptr::{null, null_mut};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use peerkey_core::certificate::printable;
+
+use crate::bindings::{ERR_LIB_SSL, ERR_STRING_DATA, Libcrypto, SSL_R_CERTIFICATE_VERIFY_FAILED};
+use crate::openssl::OpenSsl;
+use crate::recent::soon;
+
+/// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
+const SENTENCES: usize = 64;
+/// What stands for further ones; they go with the error as its data.
+const ANY: &str = "peerkey: the policy does not accept the peer";
+/// Reason codes below are those of every library (err.h, ERR_R_*).
+const FIRST_REASON: c_int = 100;
+/// curl shows 256 bytes of an error, others more.
+const LONGEST: usize = 400;
+/// libssl's error when a verification failed.
+const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
+
+/// The sentences of one copy of OpenSSL.
+pub(crate) struct Refusals {
+    library: c_int,
+    known: Mutex<HashMap<String, Registered>>,
+    /// Whether a sentence of ours stands in the place of libssl's own words.
+    replaced: AtomicBool,
+    /// Those words, to put them back.
+    original: AtomicPtr<ERR_STRING_DATA>,
+}
+
+/// A sentence as OpenSSL has it: as a reason of ours, and in the place of libssl's.
+#[derive(Clone, Copy)]
+struct Registered {
+    reason: c_int,
+    ours: *mut ERR_STRING_DATA,
+    for_libssl: *mut ERR_STRING_DATA,
+}
+
+// SAFETY: what it points at is never freed, and written by OpenSSL alone, under a lock of its own.
+unsafe impl Send for Registered {}
+
+impl Refusals {
+    /// Takes a number for our errors.
+    pub(crate) fn new(crypto: &Libcrypto) -> Self {
+        Self {
+            // SAFETY: no arguments.
+            library: unsafe { crypto.ERR_get_next_error_library() },
+            known: Mutex::new(HashMap::new()),
+            replaced: AtomicBool::new(false),
+            original: AtomicPtr::new(null_mut()),
+        }
+    }
+
+    /// Puts a sentence into this thread's error queue. If the handshake fails for it, libssl's error
+    /// comes behind, and is to say it too: many programs show the last error only.
+    pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &str, fails: bool) {
+        let sentence = format!("peerkey: {}", shortened(printable(sentence)));
+        let own = self.registered(openssl, &sentence);
+        let registered = own.or_else(|| self.registered(openssl, ANY));
+        let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
+        // SAFETY: C strings, of which OpenSSL copies what it keeps; one argument for one %s.
+        unsafe {
+            openssl.crypto.ERR_new();
+            openssl.crypto.ERR_set_debug(c"peerkey".as_ptr(), 0, c"".as_ptr());
+            let set_error = openssl.crypto.ERR_set_error;
+            if own.is_some() {
+                set_error(self.library, reason, null());
+            } else {
+                let sentence = CString::new(sentence).unwrap_or_default();
+                set_error(self.library, reason, c"%s".as_ptr(), sentence.as_ptr());
+            }
+        }
+        if let Some(registered) = registered
+            && fails
+        {
+            self.replace(openssl, registered);
+        }
+    }
+
+    /// Gives libssl its own words back, if ours stand there.
+    pub(crate) fn put_back(&self, openssl: &OpenSsl) {
+        if self.replaced.load(Ordering::Relaxed) && self.replaced.swap(false, Ordering::AcqRel) {
+            load(openssl, ERR_LIB_SSL, self.original.load(Ordering::Acquire));
+        }
+    }
+
+    fn replace(&self, openssl: &OpenSsl, registered: Registered) {
+        if self.original.load(Ordering::Acquire).is_null() {
+            // SAFETY: every number is allowed; the words are constants of libssl's.
+            let words = unsafe { openssl.crypto.ERR_reason_error_string(VERIFY_FAILED) };
+            let original = entries([(VERIFY_FAILED, words)]);
+            // Of two threads the first one stays: the second may have read what the first replaced.
+            let _ = self.original.compare_exchange(
+                null_mut(),
+                original,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+        self.replaced.store(true, Ordering::Release);
+        load(openssl, ERR_LIB_SSL, registered.for_libssl);
+    }
+
+    /// The sentence as OpenSSL has it; None if there are too many already.
+    fn registered(&self, openssl: &OpenSsl, sentence: &str) -> Option<Registered> {
+        let registered = {
+            let mut known = soon(&self.known)?;
+            if let Some(registered) = known.get(sentence) {
+                return Some(*registered);
+            }
+            let number = known.len();
+            if number >= SENTENCES && sentence != ANY {
+                return None;
+            }
+            let reason = FIRST_REASON + 1 + c_int::try_from(number).ok()?;
+            let registered = self.new_entries(reason, sentence);
+            known.insert(sentence.to_owned(), registered);
+            registered
+        };
+        // No lock is held here: this goes into the host.
+        load(openssl, self.library, registered.ours);
+        Some(registered)
+    }
+
+    fn new_entries(&self, reason: c_int, sentence: &str) -> Registered {
+        let in_libssl = format!("certificate verify failed: {sentence}");
+        Registered {
+            reason,
+            ours: entries([
+                (packed(self.library, reason), leaked(sentence)),
+                (packed(self.library, 0), c"peerkey".as_ptr()),
+            ]),
+            for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
+        }
+    }
+}
+
+/// ERR_PACK (err.h).
+const fn packed(library: c_int, reason: c_int) -> c_ulong {
+    ((library as c_ulong & 0xff) << 23) | (reason as c_ulong & 0x7f_ffff)
+}
+
+/// Strings as ERR_load_strings(3) takes them; they are never freed.
+fn entries<const N: usize>(strings: [(c_ulong, *const c_char); N]) -> *mut ERR_STRING_DATA {
+    let strings = strings.into_iter().chain([(0, null())]);
+    let entries: Box<[_]> =
+        strings.map(|(error, string)| ERR_STRING_DATA { error, string }).collect();
+    Box::into_raw(entries).cast()
+}
+
+fn leaked(text: &str) -> *const c_char {
+    CString::new(text).unwrap_or_default().into_raw()
+}
+
+fn load(openssl: &OpenSsl, library: c_int, entries: *mut ERR_STRING_DATA) {
+    if !entries.is_null() {
+        // SAFETY: made by `entries`.
+        unsafe { openssl.crypto.ERR_load_strings(library, entries) };
+    }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sentences_are_cut_between_characters() {
+        let long = "\u{e9}".repeat(300);
+        assert_eq!(shortened(long).len(), LONGEST + 3);
+        assert_eq!(shortened("short".into()), "short");
+    }
+}

@@ -1,0 +1,179 @@
+#![forbid(unsafe_code)]
+//! One verification from its beginning to its end: what is asked when, and what OpenSSL is told.
+
+use std::ffi::c_int;
+
+use peerkey_core::decide::{Application, Decision};
+use peerkey_core::rule::Enforce;
+use peerkey_core::store::{Compiled, StoreError};
+use peerkey_core::verdict::{Outcome, Reason};
+
+use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
+use crate::certified::Certified;
+use crate::context::Context;
+use crate::entry::guarded;
+use crate::facts::Facts;
+use crate::native::{self, Native};
+use crate::params::OnError;
+use crate::policy::CannotDecide;
+
+/// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
+pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
+    let openssl = context.openssl();
+    openssl.refusals.put_back(openssl);
+    let policy = match openssl.policies.in_force() {
+        Ok(None) => return context.verify_natively(),
+        Ok(Some(policy)) => policy,
+        Err(why) => return Judge { context, always: false, native: None }.cannot_decide(&why),
+    };
+    let always = policy.meta().enforce == Enforce::Always;
+    let mut judge = Judge { context, always, native: None };
+    guarded(Err("something failed inside peerkey".into()), || judge.judge(&policy))
+        .unwrap_or_else(|why: CannotDecide| judge.cannot_decide(&why))
+}
+
+/// One verification under way.
+struct Judge<'a> {
+    context: Context<'a>,
+    /// Whether to decide where the program switched verification off.
+    always: bool,
+    /// What the program's own verification found, once it ran: it runs once at most.
+    native: Option<Native>,
+}
+
+impl Judge<'_> {
+    fn judge(&mut self, policy: &Compiled) -> Result<c_int, CannotDecide> {
+        let openssl = self.context.openssl();
+        let mut facts = openssl.quietly(|| Facts::of(self.context))?;
+        let host = openssl.quietly(|| facts.crypto());
+        host.with(|crypto| {
+            let query = match facts.query(&openssl.settings.executable, crypto) {
+                Ok(query) => query,
+                Err(error) => return Ok(self.refuse(&Reason::UnusableKey(error), None)),
+            };
+            let mut decision =
+                Decision::new(policy, &query, crypto).map_err(|error| self.explain(&error))?;
+            self.decide(policy, &facts, &mut decision)
+        })
+    }
+
+    fn decide(
+        &mut self,
+        policy: &Compiled,
+        facts: &Facts<'_>,
+        decision: &mut Decision<'_>,
+    ) -> Result<c_int, CannotDecide> {
+        let consults = decision.consults_application();
+        if !consults && let Some(reason) = self.reason(decision, &Application::NotAsked)? {
+            return Ok(self.refuse(&reason, None));
+        }
+        let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
+        if let Some(error) = &native.failed {
+            return Err(self.explain(error));
+        }
+        let (mut application, mut broken) = (native.application, None);
+        if consults && application == Application::Accepts {
+            broken = self.ruled_out(policy, decision)?;
+        }
+        if let Some((_, reason)) = &broken
+            && !native::again_without(self.context, facts, decision)?
+        {
+            application = Application::RuledOut(reason.clone());
+        }
+        Ok(match self.reason(decision, &application)? {
+            None => native.returned,
+            Some(Reason::Application(_)) => self.as_the_program_says(native.returned),
+            Some(reason) => self.refuse(&reason, broken.map(|(depth, _)| depth)),
+        })
+    }
+
+    /// Why the policy refuses, if it does.
+    fn reason(
+        &self,
+        decision: &mut Decision<'_>,
+        application: &Application,
+    ) -> Result<Option<Reason>, CannotDecide> {
+        let verdict = decision.conclude(application).map_err(|error| self.explain(&error))?;
+        Ok(match verdict.outcome() {
+            Outcome::Accept(_) => None,
+            Outcome::Reject(reason) => Some(reason.clone()),
+        })
+    }
+
+    /// The first certificate of the chain that was found through which no path may go.
+    fn ruled_out(
+        &self,
+        policy: &Compiled,
+        decision: &Decision<'_>,
+    ) -> Result<Option<(usize, Reason)>, CannotDecide> {
+        if policy.meta().denials == 0 && policy.meta().constraints == 0 {
+            return Ok(None);
+        }
+        for (depth, certified) in self.context.chain().into_iter().enumerate() {
+            let reason = rules_out(decision, certified).map_err(|error| self.explain(&error))?;
+            if let Some(reason) = reason {
+                return Ok(Some((depth, reason)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
+    fn as_the_program_says(&self, returned: c_int) -> c_int {
+        if self.always { self.insist() } else { returned }
+    }
+
+    /// Records a refusal, with its sentence. An error of the program's own verification stays.
+    fn refuse(&self, reason: &Reason, depth: Option<usize>) -> c_int {
+        self.record(&reason.to_string(), depth)
+    }
+
+    fn record(&self, sentence: &str, depth: Option<usize>) -> c_int {
+        let context = self.context;
+        if context.error() == X509_V_OK {
+            let depth = depth.unwrap_or(0);
+            let at = context.chain().get(depth).copied().or_else(|| context.leaf());
+            context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
+            context.set_error_at(c_int::try_from(depth).unwrap_or(0), at);
+        }
+        let lenient = context.ssl().is_some_and(|ssl| ssl.verifies_nothing());
+        let openssl = context.openssl();
+        openssl.refusals.raise(openssl, sentence, self.always || !lenient);
+        if self.always { self.insist() } else { 0 }
+    }
+
+    /// A refusal holds although the program switched verification off.
+    fn insist(&self) -> c_int {
+        if let Some(ssl) = self.context.ssl().filter(|ssl| ssl.verifies_nothing()) {
+            ssl.verify_peer();
+        }
+        0
+    }
+
+    /// No decision is possible: refuse, or leave it to the program, as openssl.cnf says.
+    fn cannot_decide(&self, why: &CannotDecide) -> c_int {
+        let leave_it = self.context.openssl().settings.on_error == OnError::Application;
+        match &self.native {
+            None if leave_it => self.context.verify_natively(),
+            Some(native) if leave_it && !native.overruled => native.returned,
+            _ => self.refuse(&Reason::CannotDecide(why.0.clone()), None),
+        }
+    }
+
+    fn explain(&self, error: &StoreError) -> CannotDecide {
+        self.context.openssl().policies.explain(error)
+    }
+}
+
+/// Why no path may go through a certificate of the host's. One that cannot be read could be any.
+pub(crate) fn rules_out(
+    decision: &Decision<'_>,
+    certified: Certified<'_>,
+) -> Result<Option<Reason>, StoreError> {
+    match certified.read() {
+        Ok(certificate) => decision.rules_out(&certificate),
+        Err(error) => {
+            Ok(Some(Reason::CannotDecide(format!("a CA certificate cannot be read: {error}"))))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what building or testing needs from Debian's packages: install-packages.sh build|test.
+# Says what it does, and does nothing where everything is there.
+set -eu
+
+case "${1:-}" in
+build) wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev" ;;
+test)
+    wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev make perl binutils util-linux"
+    wanted="$wanted curl openssl python3 nginx postgresql redis-server redis-tools"
+    # Another package may bring node.
+    [ -x /usr/bin/node ] || wanted="$wanted nodejs"
+    ;;
+*)
+    echo "usage: $0 build|test" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "This is no Debian. Wanted, under whatever names: $wanted" >&2
+    exit 0
+fi
+
+missing=""
+for package in $wanted; do
+    case "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" in
+    installed) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "Not root, and no sudo. Install as root: apt-get install$missing" >&2
+        exit 1
+    }
+    sudo="sudo"
+fi
+echo "Installing from Debian's packages:$missing"
+install() {
+    # shellcheck disable=SC2086  # one word a package
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+}
+# The lists may be missing or old.
+install >/dev/null 2>&1 || { $sudo apt-get update -q && install; }

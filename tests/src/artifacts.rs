@@ -1,0 +1,61 @@
+//! What is tested: the provider and the command, as cargo has just built them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder of the profile that this executable was built with: `target/debug` or the like.
+pub fn profile_folder() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let folder = executable.parent().unwrap();
+    if folder.ends_with("deps") { folder.parent().unwrap() } else { folder }.to_owned()
+}
+
+/// `target`: for what is built once and kept.
+pub fn target_folder() -> PathBuf {
+    profile_folder().parent().unwrap().to_owned()
+}
+
+/// The provider. It is a dev-dependency, so the copy beside the test executables is never stale; the
+/// demo and the benchmark take the one that `make build` leaves. PEERKEY_PROVIDER names another.
+pub fn provider() -> PathBuf {
+    if let Some(named) = std::env::var_os("PEERKEY_PROVIDER") {
+        return named.into();
+    }
+    let name = "libpeerkey_openssl.so";
+    let executable = std::env::current_exe().unwrap();
+    let beside = executable.parent().unwrap().join(name);
+    if beside.exists() { beside } else { profile_folder().join(name) }
+}
+
+/// The peerkey command. No cargo dependency builds a binary, so cargo is asked once a process.
+pub fn command() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let path = profile_folder().join("peerkey");
+            // Under sudo cargo would leave files of root's; `make test` has built it before.
+            if let (Some(cargo), None) = (std::env::var_os("CARGO"), std::env::var_os("SUDO_UID")) {
+                build(Path::new(&cargo));
+            }
+            assert!(path.exists(), "{} is missing: run make build", path.display());
+            path
+        })
+        .clone()
+}
+
+fn build(cargo: &Path) {
+    let profile = profile_folder();
+    let profile = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "peerkey", "--profile", profile])
+        .current_dir(root)
+        .env("CARGO_TARGET_DIR", target_folder())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

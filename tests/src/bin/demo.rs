@@ -1,0 +1,197 @@
+//! `make demo`: real programs visit real servers on loopback, with and without peerkey. The machine
+//! trusts three CAs: the web's, the company's and a government's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a demonstration stops where it stands"
+)]
+
+use std::net::SocketAddr;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use peerkey_tests::daemon::Postgres;
+use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::program::{Client, Visit};
+use peerkey_tests::run::run;
+use peerkey_tests::server::{Server, ServerDraft, Service};
+use peerkey_tests::site::{Peerkey, Site};
+
+const POLICY: &str = r#"version = 1
+
+[[constraint]]                        # the company's CA is for the company's names
+ca = ["anchors/company.pem"]
+peers = [".corp.example"]
+
+[[constraint]]                        # a government's CA is for its own country
+ca = ["anchors/government.pem"]
+peers = [".br"]
+
+[authority.pins]                      # keys that were written down
+kind = "pin"
+[[authority.pins.key]]
+peer = "router.lan"
+spki = ["anchors/router.pem"]
+
+[[rule]]                              # no CA vouches for the router, only its pin
+peers = ["router.lan"]
+accept = "pins"
+
+[default]                             # everything else as each program says by itself
+accept = "application"
+"#;
+
+fn main() {
+    let cast = Cast::new();
+    let site = Site::new();
+    for (name, ca) in
+        [("company", &cast.company), ("government", &cast.government), ("router", &cast.router)]
+    {
+        site.write(&format!("config/anchors/{name}.pem"), ca.pem());
+    }
+    let roots = [&cast.web, &cast.company, &cast.government].map(Issued::pem).concat();
+    site.write("trust.pem", roots);
+    site.apply(POLICY);
+    println!(
+        "The policy:\n\n{}\nEvery program trusts all three CAs by itself.\n",
+        indented(POLICY)
+    );
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(140);
+    table.set_header(["program", "peer", "what the server presents", "without", "with", "reason"]);
+    for act in cast.acts() {
+        act.play(&site, &mut table);
+    }
+    println!("{table}");
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// The CAs and the peers.
+struct Cast {
+    web: Issued,
+    company: Issued,
+    government: Issued,
+    router: Issued,
+}
+
+/// What one server presents, and the programs that visit it.
+struct Act<'a> {
+    peer: &'a str,
+    presents: &'a str,
+    identity: Issued,
+    clients: &'a [Client],
+}
+
+impl Cast {
+    fn new() -> Self {
+        Self {
+            web: Draft::ca("Web Root").self_signed(),
+            company: Draft::ca("Company Root").self_signed(),
+            government: Draft::ca("Government Root").self_signed(),
+            router: Draft::server("router.lan").self_signed(),
+        }
+    }
+
+    fn acts(&self) -> Vec<Act<'_>> {
+        use Client::{Curl, Node, Psql, SClient, Urllib};
+        let (bank, tax) = ("www.bank.example", "receita.gov.br");
+        let by = |peer: &str, ca: &Issued| Draft::server(peer).signed_by(ca);
+        let act = |peer, presents, identity, clients| Act { peer, presents, identity, clients };
+        let four: &[Client] = &[Curl, Urllib, Node, SClient];
+        let database = "db.corp.example";
+        vec![
+            act(bank, "a certificate of the web's CA", by(bank, &self.web), &[Curl, Node]),
+            act(bank, "a certificate of the company's CA", by(bank, &self.company), four),
+            act(
+                database,
+                "a certificate of the company's CA",
+                by(database, &self.company),
+                &[Psql],
+            ),
+            act("router.lan", "its self-signed certificate", self.router.clone(), four),
+            act(
+                "router.lan",
+                "a certificate of the web's CA",
+                by("router.lan", &self.web),
+                &[Curl],
+            ),
+            act(tax, "a certificate of the government's CA", by(tax, &self.government), &[Curl]),
+            act(bank, "a certificate of the government's CA", by(bank, &self.government), four),
+        ]
+    }
+}
+
+impl Act<'_> {
+    /// One row: the programs that fared alike share it.
+    fn play(&self, site: &Site, table: &mut Table) {
+        let stage = Stage::open(self.clients, &self.identity);
+        let mut fared: Vec<([bool; 2], Vec<Client>)> = Vec::new();
+        for client in self.clients {
+            let visit = Visit::new(stage.address(), self.peer, &site.path("trust.pem"));
+            let both = [Peerkey::Off, Peerkey::On]
+                .map(|peerkey| client.visit(site, peerkey, &visit).connected);
+            match fared.iter_mut().find(|(other, _)| *other == both) {
+                Some((_, clients)) => clients.push(*client),
+                None => fared.push((both, vec![*client])),
+            }
+        }
+        for ([without, with], clients) in fared {
+            let names: Vec<_> = clients.iter().map(|client| client.name()).collect();
+            let word = |connected| if connected { "accepts" } else { "refuses" };
+            table.add_row([
+                &*names.join("\n"),
+                self.peer,
+                self.presents,
+                word(without),
+                word(with),
+                &self.reason(site, clients[0], stage.address()),
+            ]);
+        }
+    }
+
+    /// What `peerkey check` says of the same connection.
+    fn reason(&self, site: &Site, client: Client, address: SocketAddr) -> String {
+        let protocol = if client == Client::Psql { "postgresql" } else { "https" };
+        let mut check = site.peerkey();
+        check.env("SSL_CERT_FILE", site.path("trust.pem"));
+        check.args(["check", protocol, self.peer, "--json", "--connect", &address.to_string()]);
+        let run = run(&mut check);
+        let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap_or_default();
+        let authorities = answer["basis"]["authorities"].as_array();
+        let basis = authorities.map(|all| {
+            let all: Vec<_> = all.iter().filter_map(serde_json::Value::as_str).collect();
+            all.join("; ")
+        });
+        let reason = answer["reason"]["text"].as_str().map(str::to_owned);
+        reason.or(basis).unwrap_or_else(|| run.text())
+    }
+}
+
+/// The server of an act.
+enum Stage {
+    Https(Server),
+    // Ends before its folder goes.
+    Postgres(Postgres, #[allow(dead_code, reason = "it keeps the folder")] Site),
+}
+
+impl Stage {
+    fn open(clients: &[Client], identity: &Issued) -> Self {
+        if clients.contains(&Client::Psql) {
+            let site = Site::new();
+            let postgres = Postgres::start(&site, Peerkey::Off, identity, None);
+            return Self::Postgres(postgres, site);
+        }
+        Self::Https(ServerDraft::new(Service::Https, identity).start())
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Https(server) => server.address(),
+            Self::Postgres(postgres, _) => postgres.address(),
+        }
+    }
+}

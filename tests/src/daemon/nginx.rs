@@ -1,0 +1,109 @@
+//! nginx: as a proxy that verifies its upstream, and as a server that verifies its clients.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use super::listens;
+use crate::pki::Issued;
+use crate::program::Outcome;
+use crate::run::{Daemon, run, until};
+use crate::server::{free_port, own_loopback};
+use crate::site::{Peerkey, Site};
+
+/// A running nginx.
+#[derive(Debug)]
+pub struct Nginx {
+    _daemon: Daemon,
+    address: SocketAddr,
+    log: std::path::PathBuf,
+}
+
+impl Nginx {
+    /// A proxy: plain HTTP in front, TLS to the upstream, which it takes to be `peer` and verifies
+    /// with the CA file that it is given, or not at all.
+    pub fn proxy(
+        site: &Site,
+        peerkey: Peerkey,
+        upstream: SocketAddr,
+        peer: &str,
+        trusted: Option<&std::path::Path>,
+    ) -> Self {
+        let address = SocketAddr::new(own_loopback(), free_port());
+        let verify = trusted.map_or("proxy_ssl_verify off;".into(), |file| {
+            let file = file.display();
+            format!("proxy_ssl_verify on; proxy_ssl_trusted_certificate {file};")
+        });
+        let server = format!(
+            "listen {address};\nlocation / {{ proxy_pass https://{upstream}; {verify}\n\
+             proxy_ssl_verify_depth 5; proxy_ssl_name {peer}; proxy_ssl_server_name on;\n\
+             proxy_ssl_session_reuse off; }}"
+        );
+        Self::start(site, peerkey, address, &server)
+    }
+
+    /// A server that verifies its clients as `verify` says (`on`, `optional_no_ca`, …).
+    pub fn server(
+        site: &Site,
+        peerkey: Peerkey,
+        address: SocketAddr,
+        identity: &Issued,
+        clients: &std::path::Path,
+        verify: &str,
+    ) -> Self {
+        let certificate = site.write(&format!("nginx-{address}.crt"), identity.chain_pem());
+        let key = site.write(&format!("nginx-{address}.key"), identity.key_pem());
+        let server = format!(
+            "listen {address} ssl;\nssl_certificate {}; ssl_certificate_key {};\n\
+             ssl_client_certificate {}; ssl_verify_client {verify}; ssl_verify_depth 5;\n\
+             location / {{ return 200 \"verified: $ssl_client_verify\\n\"; }}",
+            certificate.display(),
+            key.display(),
+            clients.display(),
+        );
+        Self::start(site, peerkey, address, &server)
+    }
+
+    fn start(site: &Site, peerkey: Peerkey, address: SocketAddr, server: &str) -> Self {
+        let folder = site.path(&format!("nginx-{address}"));
+        fs::create_dir(&folder).unwrap();
+        let log = folder.join("error.log");
+        let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {}/{kind};\n", folder.display()))
+            .concat();
+        let settings = format!(
+            "daemon off;\nworker_processes 1;\nuser nobody nogroup;\npid {0}/pid;\n\
+             error_log {1} info;\nevents {{ worker_connections 64; }}\n\
+             http {{\naccess_log off;\n{paths}server {{\n{server}\n}}\n}}\n",
+            folder.display(),
+            log.display(),
+        );
+        let file = site.write(&format!("nginx-{address}/conf"), settings);
+        let mut command = site.command("/usr/sbin/nginx", peerkey);
+        command.arg("-c").arg(file).arg("-e").arg(&log);
+        let daemon = Daemon::start(&command, "TERM", &folder.join("output"));
+        let said = || fs::read_to_string(folder.join("output")).unwrap_or_default();
+        until("nginx listens", || {
+            assert!(!said().contains("[emerg]"), "nginx: {}", said());
+            listens(address)
+        });
+        Self { _daemon: daemon, address, log }
+    }
+
+    /// Asks the proxy for a page, in plain HTTP.
+    pub fn ask(&self, site: &Site) -> Outcome {
+        let mut curl = site.command("/usr/bin/curl", Peerkey::Off);
+        curl.args(["--silent", "--show-error", "--fail", "--max-time", "20"]);
+        let run = run(curl.arg(format!("http://{}/", self.address)));
+        Outcome { connected: run.ok(), run, log: self.log() }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it wrote into its error log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}

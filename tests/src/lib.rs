@@ -1,0 +1,16 @@
+//! Real programs against real TLS servers on loopback, the same command with and without peerkey.
+//!
+//! A throw-away [`pki`], TLS servers in this process ([`server`]) and real ones ([`daemon`]), the
+//! client [`program`]s of Debian's packages, and a [`site`]: one installation of peerkey of its own,
+//! with an openssl.cnf that loads it and one that does not.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
+
+pub mod artifacts;
+pub mod daemon;
+mod der;
+pub mod pki;
+pub mod program;
+pub mod run;
+pub mod scene;
+pub mod server;
+pub mod site;

@@ -1,0 +1,75 @@
+//! The measured table.
+
+use std::collections::HashMap;
+use std::fs;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use peerkey_tests::artifacts;
+
+use crate::limits::{LIMITS, limit};
+use crate::situations::{SITUATIONS, Situation, Verdict};
+use crate::stage::{PROGRAMS, Program};
+
+/// What was measured, cell by cell.
+#[derive(Default)]
+pub(crate) struct Report {
+    cells: HashMap<(&'static str, &'static str), (Verdict, Verdict)>,
+}
+
+impl Report {
+    pub(crate) fn enter(
+        &mut self,
+        program: &'static Program,
+        situation: &'static Situation,
+        measured: (Verdict, Verdict),
+    ) {
+        self.cells.insert((program.name, situation.name), measured);
+    }
+
+    /// Prints the table; a whole one is also kept.
+    pub(crate) fn publish(&self) {
+        let text = self.text();
+        print!("{text}");
+        let cells = PROGRAMS.len() * SITUATIONS.len();
+        let senseless = LIMITS.iter().filter(|limit| limit.verdicts.is_none());
+        let left_out: usize = senseless.map(|l| l.programs.len() * l.situations.len()).sum();
+        if self.cells.len() + left_out == cells {
+            fs::write(artifacts::target_folder().join("matrix.txt"), text).unwrap();
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::ASCII_MARKDOWN);
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        let programs: Vec<_> = PROGRAMS
+            .iter()
+            .filter(|p| self.cells.keys().any(|(name, _)| *name == p.name))
+            .collect();
+        let heads = programs.iter().map(|program| program.name.to_owned());
+        table.set_header(["situation".to_owned()].into_iter().chain(heads));
+        for situation in SITUATIONS {
+            let cells = programs.iter().map(|program| self.cell(program, situation));
+            table.add_row([situation.name.to_owned()].into_iter().chain(cells));
+        }
+        let mut text = format!(
+            "\nWithout peerkey > with peerkey: y connected, n refused; a number is a limit below.\n\
+             {table}\n\n"
+        );
+        for (number, limit) in LIMITS.iter().enumerate() {
+            text += &format!("{}: {}: {}\n", number + 1, limit.programs.join(", "), limit.why);
+        }
+        text
+    }
+
+    fn cell(&self, program: &Program, situation: &Situation) -> String {
+        let letter = |verdict| if verdict == Verdict::Accepts { 'y' } else { 'n' };
+        let measured = self.cells.get(&(program.name, situation.name));
+        let cell = measured.map_or(String::new(), |(without, with)| {
+            format!("{}>{}", letter(*without), letter(*with))
+        });
+        let known = limit(program.name, situation.name);
+        let number = known.and_then(|known| LIMITS.iter().position(|l| std::ptr::eq(l, known)));
+        cell + &number.map_or(String::new(), |number| format!(" {}", number + 1))
+    }
+}
