@@ -336,7 +336,10 @@ impl Search<'_> {
             Error::InvalidSignatureForPublicKey => {
                 "a signature in the path is wrong: a certificate was changed or forged".into()
             }
-            Error::UnsupportedCertVersion => format!("the certificate {leaf} is not of version 3"),
+            Error::UnsupportedCertVersion => {
+                let own = in_path().find(|c| c.limits().version != 3).unwrap_or(&leaf);
+                format!("the certificate {own} is not of version 3")
+            }
             Error::UnsupportedCriticalExtension => {
                 "a certificate of the path has a critical extension that is not known here".into()
             }
@@ -346,6 +349,20 @@ impl Search<'_> {
             | Error::MaximumNameConstraintComparisonsExceeded => {
                 "the certificates presented make too large a puzzle".into()
             }
+            Error::InvalidCertValidity => "a certificate of the path ends before it begins".into(),
+            Error::SignatureAlgorithmMismatch => {
+                "a certificate of the path names two signature algorithms".into()
+            }
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+                "a certificate of the path is signed in a way, or by a key, that is not taken"
+                    .into()
+            }
+            Error::BadDer
+            | Error::BadDerTime
+            | Error::ExtensionValueInvalid
+            | Error::MalformedExtensions
+            | Error::TrailingData(_) => "a certificate of the path is malformed".into(),
             other => format!("the path from {leaf} does not hold ({other:?})"),
         }
     }

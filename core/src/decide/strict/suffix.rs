@@ -82,9 +82,9 @@ mod tests {
             .unwrap();
         let metadata = String::from_utf8(metadata.stdout).unwrap();
         let paths = metadata.split('"').filter(|part| part.ends_with("/Cargo.toml"));
-        let own = paths.map(Path::new).filter_map(Path::parent);
+        let mut own = paths.map(Path::new).filter_map(Path::parent);
         let is_psl = |folder: &&Path| folder.file_name().is_some_and(is_psl_release);
-        own.filter(is_psl).next().unwrap().to_owned()
+        own.find(is_psl).unwrap().to_owned()
     }
 
     fn is_psl_release(name: &std::ffi::OsStr) -> bool {

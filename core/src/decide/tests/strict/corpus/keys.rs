@@ -111,7 +111,7 @@ pub(super) const CASES: &[Case] = &[
     told("leaf-curve-spelled-out", "spells out its curve", |c| {
         c.leaf.spki = Some(explicit(Kind::P256("peer")));
     }),
-    told("ca-curve-spelled-out", "does not hold", |c| {
+    told("ca-curve-spelled-out", "that is not taken", |c| {
         c.ca().spki = Some(explicit(Kind::P256("Issuing CA")));
     }),
     told("anchor-curve-spelled-out", "anchor: the EC key spells out its curve", |c| {
@@ -154,7 +154,7 @@ pub(super) const CASES: &[Case] = &[
         c.anchor = Top::Own;
         c.leaf.key(Kind::Dsa);
     }),
-    told("ca-dsa", "does not hold", |c| {
+    told("ca-dsa", "that is not taken", |c| {
         c.ca().key(Kind::Dsa);
     }),
     refused("leaf-rsa-without-null", "key-parameters", |c| {
