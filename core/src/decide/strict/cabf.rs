@@ -53,11 +53,11 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         cabf(
             "cabf-san",
-            "has no subjectAltName, or one of a kind other than a host or an address",
+            "has a subjectAltName of another kind than a host or an address",
             "BR 7.1.2.7.12",
         ),
         LEAF,
-        |f| f.names().next().is_none() || f.names().any(is_other_kind),
+        |f| f.names().any(is_other_kind),
     ),
     check(
         cabf(

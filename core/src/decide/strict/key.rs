@@ -71,7 +71,8 @@ pub(super) fn has_odd_point(facts: &Facts<'_>) -> bool {
     let Some(octets) = curve(facts).filter(|_| kind(facts) == EC) else { return false };
     let point: &[u8] = &facts.parsed.public_key().subject_public_key.data;
     match point.first() {
-        Some(2 | 3) => point.len() != 1 + octets,
+        // Who brings it to the uncompressed form sees whether it is one.
+        Some(2 | 3) => false,
         Some(4) => point.len() != 1 + 2 * octets,
         _ => true,
     }

@@ -109,11 +109,11 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         always(
             "ca-basic-constraints",
-            "is used as a CA's without a critical basicConstraints that says so",
-            "RFC 5280 4.2.1.9, 6.1.4 (k)",
+            "is used as a CA's and has no critical basicConstraints",
+            "RFC 5280 4.2.1.9",
         ),
         CA,
-        |f| !f.is_ca() || !f.has(is_basic_constraints, true),
+        |f| !f.has(is_basic_constraints, true),
     ),
     check(
         always(
@@ -277,9 +277,7 @@ fn is_not_der(extension: &X509Extension<'_>) -> bool {
 fn is_malformed(extension: &X509Extension<'_>) -> bool {
     match extension.parsed_extension() {
         Parsed::ParseError { .. } => true,
-        // x509-parser reads a negative number as a large one.
-        Parsed::BasicConstraints(basic) => basic.path_len_constraint.is_some_and(|n| n > 0x7fff),
-        // and anything for an OID.
+        // x509-parser takes anything for an OID.
         Parsed::ExtendedKeyUsage(_) => !der::is_list_of(0x06, extension.value),
         Parsed::SubjectAlternativeName(names) => has_unreadable(&names.general_names),
         Parsed::IssuerAlternativeName(names) => has_unreadable(&names.general_names),

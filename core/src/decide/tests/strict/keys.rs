@@ -141,6 +141,9 @@ pub(super) const PSS_SHA256: Signing = pss(
 /// RSASSA-PSS with no parameters said, which are SHA-1's.
 pub(super) const PSS_SHA1: Signing =
     pss(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x00", MessageDigest::sha1);
+/// RSASSA-PSS without parameters, which are SHA-1's too.
+pub(super) const PSS_BARE: Signing =
+    pss(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", MessageDigest::sha1);
 pub(super) const DSA_SHA256: Signing =
     way(b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x02", MessageDigest::sha256);
 pub(super) const ED25519: Signing =
@@ -218,8 +221,16 @@ static ALGORITHMS: LazyLock<Vec<&'static dyn SignatureVerificationAlgorithm>> =
         let rsa: &[&[u8]] =
             &[&alg_id::RSA_ENCRYPTION, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"];
         let by_ec = [ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512, ECDSA_SHA1];
-        let by_rsa =
-            [RSA_SHA256, RSA_SHA512, RSA_SHA1, RSA_MD5, OIW_RSA_SHA1, PSS_SHA256, PSS_SHA1];
+        let by_rsa = [
+            RSA_SHA256,
+            RSA_SHA512,
+            RSA_SHA1,
+            RSA_MD5,
+            OIW_RSA_SHA1,
+            PSS_SHA256,
+            PSS_SHA1,
+            PSS_BARE,
+        ];
         let pairs = ec.iter().flat_map(|key| by_ec.map(|way| (*key, way)));
         let pairs = pairs.chain(rsa.iter().flat_map(|key| by_rsa.map(|way| (*key, way))));
         let pairs = pairs.chain([ED25519, ED448].map(|way| (way.id, way)));

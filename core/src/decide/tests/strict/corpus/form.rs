@@ -127,6 +127,12 @@ pub(super) const CASES: &[Case] = &[
     refused("ca-policy-mappings-empty", "extension-empty", |c| {
         c.ca().put(POLICY_MAPPINGS, false, tlv(0x30, &[]));
     }),
+    refused("ca-policy-constraints-empty", "extension-empty", |c| {
+        c.ca().put(POLICY_CONSTRAINTS, false, tlv(0x30, &[]));
+    }),
+    refused("ca-crl-points-empty", "extension-empty", |c| {
+        c.ca().put(CRL_POINTS, false, tlv(0x30, &[]));
+    }),
     refused("ca-freshest-crl-empty", "extension-empty", |c| {
         c.ca().put(FRESHEST_CRL, false, tlv(0x30, &[]));
     }),
@@ -185,6 +191,9 @@ pub(super) const CASES: &[Case] = &[
         c.leaf.validity[1] = generalized("20510201000000.5Z");
     }),
     refused("leaf-unique-id", "unique-id", |c| c.leaf.unique_ids = tlv(0x81, &[0, 7])),
+    refused("leaf-subject-unique-id", "unique-id", |c| {
+        c.leaf.unique_ids = tlv(0x82, &[0, 7]);
+    }),
     told("ca-unique-id", "of the path is malformed", |c| c.ca().unique_ids = tlv(0x82, &[0, 7])),
     refused("anchor-unique-id", "unique-id", |c| c.root.unique_ids = tlv(0x81, &[0, 7])),
     refused("own-unique-id", "unique-id", |c| {

@@ -138,6 +138,9 @@ pub(super) const CASES: &[Case] = &[
     accepted("leaf-point-compressed", |c| {
         c.leaf.spki = Some(spki(P256, &point(Kind::P256("peer"), PointConversionForm::COMPRESSED)));
     }),
+    told("leaf-point-compressed-too-short", "compressed, on a curve that is not known", |c| {
+        c.leaf.spki = Some(spki(P256, &[2; 32]));
+    }),
     told("leaf-point-at-infinity", "the public key is malformed", |c| {
         c.leaf.spki = Some(spki(P256, &[0]));
     }),
@@ -191,6 +194,10 @@ pub(super) const CASES: &[Case] = &[
     refused("leaf-signed-with-pss-over-sha1", "signature-weak", |c| {
         c.ca().key(Kind::Rsa(2048));
         c.leaf.signing = Some(keys::PSS_SHA1);
+    }),
+    refused("leaf-signed-with-pss-over-nothing-said", "signature-weak", |c| {
+        c.ca().key(Kind::Rsa(2048));
+        c.leaf.signing = Some(keys::PSS_BARE);
     }),
     refused("ca-signed-over-sha1", "signature-weak", |c| {
         c.ca().signing = Some(keys::ECDSA_SHA1);

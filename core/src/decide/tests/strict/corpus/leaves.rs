@@ -73,6 +73,9 @@ pub(super) const CASES: &[Case] = &[
     refused("leaf-mailbox-without-at", "name-malformed", |c| {
         c.leaf.san(&[host(c.peer), mailbox("alice")]);
     }),
+    refused("leaf-mailbox-with-blank", "name-malformed", |c| {
+        c.leaf.san(&[host(c.peer), mailbox("alice b@example.com")]);
+    }),
     refused("ca-name-with-nul", "name-malformed", |c| {
         c.ca().san(&[host("a\0b")]);
     }),
