@@ -16,8 +16,10 @@ endif
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
+# Apart, because cargo gives packages that are built together each other's features.
 build: rust build-deps ## target/release/peerkey and target/release/libpeerkey_openssl.so
-	$(CARGO) build --release --locked --package peerkey --package peerkey-openssl
+	$(CARGO) build --release --locked --package peerkey
+	$(CARGO) build --release --locked --package peerkey-openssl
 
 test: rust test-deps ## everything: unit tests, and real programs against real servers
 	$(CARGO) build --locked --package peerkey

@@ -38,9 +38,9 @@ impl From<StoreError> for NativeError {
     }
 }
 
-/// Asks OpenSSL as a program with the default anchors would, with what the policy leaves of the
-/// evidence. As in the provider, a chain through a CA that the policy rules out is given up for
-/// another one, and there is no third try.
+/// Asks OpenSSL as a program with the default anchors would. As in the provider, a chain through a CA
+/// that the policy rules out is given up for another one, found without what is ruled out, and there
+/// is no third try.
 pub fn ask(decision: &Decision<'_>, query: &Query) -> Result<Application, NativeError> {
     library::start();
     let Some(leaf) = &query.evidence.leaf else {
@@ -50,16 +50,16 @@ pub fn ask(decision: &Decision<'_>, query: &Query) -> Result<Application, Native
         });
     };
     let leaf = X509::from_der(leaf.der())?;
-    let kept = |index: &usize| !decision.excluded().contains(index);
-    let given = query.evidence.intermediates.iter().enumerate().filter(|(index, _)| kept(index));
-    let given: Vec<_> = given.map(|(_, c)| X509::from_der(c.der())).collect::<Result<_, _>>()?;
+    let given = query.evidence.intermediates.iter().map(|c| X509::from_der(c.der()));
+    let given: Vec<_> = given.collect::<Result<_, _>>()?;
     let (objections, chain) = verify(&leaf, &given, default_store(query)?, query)?;
     if !objections.is_empty() || !decision.consults_application() {
         return Ok(answer(&objections));
     }
     let Some(reason) = ruled_out(decision, &chain)? else { return Ok(Application::Accepts) };
     let anchors = allowed_anchors(decision)?;
-    let given = living(&leaf, given, &anchors);
+    let kept = given.into_iter().enumerate().filter(|(i, _)| !decision.excluded().contains(i));
+    let given = living(&leaf, kept.map(|(_, certificate)| certificate).collect(), &anchors);
     let (objections, _) = verify(&leaf, &given, store_of(anchors, query)?, query)?;
     Ok(match objections.is_empty() {
         true => Application::Accepts,

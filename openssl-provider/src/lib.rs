@@ -22,6 +22,7 @@ mod params;
 mod policy;
 mod recent;
 mod refusal;
+mod sentence;
 mod ssl;
 mod verify;
 mod vfs;

@@ -6,20 +6,15 @@ use std::ptr::{null, null_mut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use peerkey_core::certificate::printable;
-
 use crate::bindings::{ERR_LIB_SSL, ERR_STRING_DATA, Libcrypto, SSL_R_CERTIFICATE_VERIFY_FAILED};
 use crate::openssl::OpenSsl;
 use crate::recent::soon;
+use crate::sentence::Sentence;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
 const SENTENCES: usize = 64;
-/// What stands for further ones; they go with the error as its data.
-const ANY: &str = "peerkey: the policy does not accept the peer";
 /// Reason codes below are those of every library (err.h, ERR_R_*).
 const FIRST_REASON: c_int = 100;
-/// curl shows 256 bytes of an error, others more.
-const LONGEST: usize = 400;
 /// libssl's error when a verification failed.
 const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
 
@@ -58,22 +53,18 @@ impl Refusals {
 
     /// Puts a sentence into this thread's error queue. If the handshake fails for it, libssl's error
     /// comes behind, and is to say it too: many programs show the last error only.
-    pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &str, fails: bool) {
-        let sentence = format!("peerkey: {}", shortened(printable(sentence)));
-        let own = self.registered(openssl, &sentence);
-        let registered = own.or_else(|| self.registered(openssl, ANY));
+    pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &Sentence, fails: bool) {
+        let own = self.registered(openssl, sentence, SENTENCES);
+        let registered = own.or_else(|| self.registered(openssl, &Sentence::any(), usize::MAX));
         let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
+        let is_whole = own.is_some() && sentence.brief == sentence.whole;
+        let data = CString::new(sentence.whole.as_str()).unwrap_or_default();
+        let format = if is_whole { null() } else { c"%s".as_ptr() };
         // SAFETY: C strings, of which OpenSSL copies what it keeps; one argument for one %s.
         unsafe {
             openssl.crypto.ERR_new();
             openssl.crypto.ERR_set_debug(c"peerkey".as_ptr(), 0, c"".as_ptr());
-            let set_error = openssl.crypto.ERR_set_error;
-            if own.is_some() {
-                set_error(self.library, reason, null());
-            } else {
-                let sentence = CString::new(sentence).unwrap_or_default();
-                set_error(self.library, reason, c"%s".as_ptr(), sentence.as_ptr());
-            }
+            (openssl.crypto.ERR_set_error)(self.library, reason, format, data.as_ptr());
         }
         if let Some(registered) = registered
             && fails
@@ -106,20 +97,25 @@ impl Refusals {
         load(openssl, ERR_LIB_SSL, registered.for_libssl);
     }
 
-    /// The sentence as OpenSSL has it; None if there are too many already.
-    fn registered(&self, openssl: &OpenSsl, sentence: &str) -> Option<Registered> {
+    /// The sentence as OpenSSL has it; None if there are `most` others already.
+    fn registered(
+        &self,
+        openssl: &OpenSsl,
+        sentence: &Sentence,
+        most: usize,
+    ) -> Option<Registered> {
         let registered = {
             let mut known = soon(&self.known)?;
-            if let Some(registered) = known.get(sentence) {
+            if let Some(registered) = known.get(&sentence.whole) {
                 return Some(*registered);
             }
             let number = known.len();
-            if number >= SENTENCES && sentence != ANY {
+            if number >= most {
                 return None;
             }
             let reason = FIRST_REASON + 1 + c_int::try_from(number).ok()?;
             let registered = self.new_entries(reason, sentence);
-            known.insert(sentence.to_owned(), registered);
+            known.insert(sentence.whole.clone(), registered);
             registered
         };
         // No lock is held here: this goes into the host.
@@ -127,12 +123,12 @@ impl Refusals {
         Some(registered)
     }
 
-    fn new_entries(&self, reason: c_int, sentence: &str) -> Registered {
-        let in_libssl = format!("certificate verify failed: {sentence}");
+    fn new_entries(&self, reason: c_int, sentence: &Sentence) -> Registered {
+        let in_libssl = format!("certificate verify failed: {}", sentence.whole);
         Registered {
             reason,
             ours: entries([
-                (packed(self.library, reason), leaked(sentence)),
+                (packed(self.library, reason), leaked(&sentence.brief)),
                 (packed(self.library, 0), c"peerkey".as_ptr()),
             ]),
             for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
@@ -161,26 +157,5 @@ fn load(openssl: &OpenSsl, library: c_int, entries: *mut ERR_STRING_DATA) {
     if !entries.is_null() {
         // SAFETY: made by `entries`.
         unsafe { openssl.crypto.ERR_load_strings(library, entries) };
-    }
-}
-
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-        text.push_str("...");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_sentences_are_cut_between_characters() {
-        let long = "\u{e9}".repeat(300);
-        assert_eq!(shortened(long).len(), LONGEST + 3);
-        assert_eq!(shortened("short".into()), "short");
     }
 }

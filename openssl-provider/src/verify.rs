@@ -16,6 +16,8 @@ use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
 use crate::policy::CannotDecide;
+use crate::sentence::Sentence;
+use crate::ssl::Ssl;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
@@ -82,7 +84,9 @@ impl Judge<'_> {
         }
         Ok(match self.reason(decision, &application)? {
             None => native.returned,
-            Some(Reason::Application(_)) => self.as_the_program_says(native.returned),
+            Some(reason @ Reason::Application(_)) => {
+                self.as_the_program_says(&reason, native.returned)
+            }
             Some(reason) => self.refuse(&reason, broken.map(|(depth, _)| depth)),
         })
     }
@@ -119,16 +123,19 @@ impl Judge<'_> {
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
-    fn as_the_program_says(&self, returned: c_int) -> c_int {
-        if self.always { self.insist() } else { returned }
+    /// Where it must not go on, it hears why.
+    fn as_the_program_says(&self, reason: &Reason, returned: c_int) -> c_int {
+        if !self.always {
+            return returned;
+        }
+        if returned == 1 || self.is_lenient() {
+            self.raise(&Sentence::new("enforce = \"always\": ", reason), true);
+        }
+        self.insist()
     }
 
     /// Records a refusal, with its sentence. An error of the program's own verification stays.
     fn refuse(&self, reason: &Reason, depth: Option<usize>) -> c_int {
-        self.record(&reason.to_string(), depth)
-    }
-
-    fn record(&self, sentence: &str, depth: Option<usize>) -> c_int {
         let context = self.context;
         if context.error() == X509_V_OK {
             let depth = depth.unwrap_or(0);
@@ -136,10 +143,18 @@ impl Judge<'_> {
             context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
             context.set_error_at(c_int::try_from(depth).unwrap_or(0), at);
         }
-        let lenient = context.ssl().is_some_and(|ssl| ssl.verifies_nothing());
-        let openssl = context.openssl();
-        openssl.refusals.raise(openssl, sentence, self.always || !lenient);
+        self.raise(&Sentence::new("", reason), self.always || !self.is_lenient());
         if self.always { self.insist() } else { 0 }
+    }
+
+    fn raise(&self, sentence: &Sentence, fails: bool) {
+        let openssl = self.context.openssl();
+        openssl.refusals.raise(openssl, sentence, fails);
+    }
+
+    /// Whether the program switched verification off.
+    fn is_lenient(&self) -> bool {
+        self.context.ssl().is_some_and(Ssl::verifies_nothing)
     }
 
     /// A refusal holds although the program switched verification off.

@@ -187,3 +187,23 @@ fn a_pin_of_a_server_lets_no_client_in() {
         format!("{pins}[[rule]]\nrole = 'client'\naccept = {{ any = ['application', 'pins'] }}\n");
     at_nginx(&clients, &router, Must::BeOpened);
 }
+
+/// The other way round: what is demanded of servers locks no client out.
+#[test]
+fn a_rule_for_servers_is_not_for_clients() {
+    let nobody = "
+[authority.pins]
+kind = 'pin'
+[[authority.pins.key]]
+peer = 'bank.example'
+spki = ['sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=']
+
+[[rule]]
+peers = ['*']
+accept = 'pins'
+";
+    let (scene, private) = scene(nobody);
+    let member = Draft::client("alice.example").signed_by(&private);
+    let [without, with] = nginx(&scene, &member, 443, &[]);
+    Must::StayOpen.hold("nginx", &without, &with);
+}

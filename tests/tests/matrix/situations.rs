@@ -4,7 +4,7 @@
 //! `{wrong pins}`, `{corp}` and `{rule}` stand for the lines that recur, see `World::fill`.
 
 use crate::world::Presents::{self, *};
-use crate::world::Trusts::{self, All, Web as WebOnly};
+use crate::world::Trusts::{self, All, Corp as CorpOnly, Web as WebOnly};
 
 /// What a program does with its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +73,20 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         ..OPENED
     },
     Situation {
+        name: "CA in scope, another name",
+        policy: "[authority.web]\nkind = 'x509'\nanchors = ['anchors/web.pem']\n\
+                 {rule}accept = { any = ['web'] }",
+        presents: WebElse,
+        trusts: CorpOnly,
+        with: Refuses,
+        ..OPENED
+    },
+    Situation {
         name: "CA in scope, the leaf expired",
         policy: "[authority.web]\nkind = 'x509'\nanchors = ['anchors/web.pem']\n\
                  {rule}accept = { any = ['application', 'web'] }",
         presents: WebExpired,
+        trusts: CorpOnly,
         with: Refuses,
         ..OPENED
     },
@@ -228,7 +238,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
         name: "at least 2 of 3: application only",
         policy: "{corp}{wrong pins}{rule}\
                  accept = { at-least = 2, of = ['application', 'corp', 'pins'] }",
-        because: "pins",
+        because: "corp: ",
         ..CLOSED
     },
     // Verification switched off by the program.

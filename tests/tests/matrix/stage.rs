@@ -90,7 +90,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
         peer: BANK,
         protocol: "postgresql",
         what: What::Psql,
-        shows: Shows::Reason,
+        // Its library keeps 128 characters of a message.
+        shows: Shows::Beginning,
     },
     Program {
         name: "redis-cli",

@@ -30,6 +30,8 @@ pub(crate) enum Presents {
 pub(crate) enum Trusts {
     /// The web's root.
     Web,
+    /// The company's root.
+    Corp,
     /// All three roots.
     All,
 }
@@ -87,6 +89,7 @@ impl World {
     pub(crate) fn bundle(&self, trusts: Trusts) -> String {
         match trusts {
             Trusts::Web => self.web.pem(),
+            Trusts::Corp => self.corp.pem(),
             Trusts::All => [&self.web, &self.corp, &self.gov].map(Issued::pem).concat(),
         }
     }
