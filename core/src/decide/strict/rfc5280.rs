@@ -1,5 +1,7 @@
 //! What RFC 5280 demands of one certificate, and how strong keys and signatures must be.
 
+use std::collections::HashSet;
+
 use x509_parser::extensions::{GeneralName, ParsedExtension as Parsed, X509Extension};
 
 use super::facts::{Facts, oid, usage};
@@ -337,8 +339,8 @@ fn wanted_usage(purpose: Purpose) -> u16 {
 fn names_a_policy_twice(facts: &Facts<'_>) -> bool {
     facts.extensions().any(|extension| match extension.parsed_extension() {
         Parsed::CertificatePolicies(policies) => {
-            let id = |i: usize| &policies[i].policy_id;
-            (0..policies.len()).any(|i| (0..i).any(|j| id(i) == id(j)))
+            let mut seen = HashSet::new();
+            !policies.iter().all(|policy| seen.insert(policy.policy_id.as_bytes()))
         }
         _ => false,
     })
