@@ -1,14 +1,10 @@
-//! The same provider under newer versions of OpenSSL, built once from the sources that the crate
-//! openssl-src carries: raw public keys (RFC 7250), which came with OpenSSL 3.2, and the basics again.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
+//! The same provider under newer versions of OpenSSL: raw public keys (RFC 7250), which came with
+//! OpenSSL 3.2, and the basics again.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
-use std::time::Duration;
 
-use peerkey_tests::artifacts;
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, Outcome, Visit, s_client};
 use peerkey_tests::run::{Daemon, PATIENCE, run_with, until};
@@ -16,25 +12,7 @@ use peerkey_tests::scene::{Must, Scene};
 use peerkey_tests::server::{ServerDraft, Service, free_port};
 use peerkey_tests::site::Peerkey;
 
-const BANK: &str = "bank.example";
-
-/// The folders of the newer ones, the 3.x and the 4.x.
-static NEWER: LazyLock<[PathBuf; 2]> = LazyLock::new(|| {
-    [
-        built(openssl_src_3::version(), &openssl_src_3::source_dir()),
-        built(openssl_src_4::version(), &openssl_src_4::source_dir()),
-    ]
-});
-
-fn built(crate_version: &str, sources: &Path) -> PathBuf {
-    let version = crate_version.rsplit('+').next().unwrap();
-    let folder = artifacts::target_folder().join(format!("openssl-{version}"));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("newer-openssl.sh");
-    let mut build = artifacts::as_builder(Command::new(script));
-    build.arg(sources).arg(&folder);
-    run_with(&mut build, b"", Duration::from_secs(1800)).expect_ok("building OpenSSL");
-    folder
-}
+use crate::{BANK, NEWER};
 
 fn openssl(newer: &Path, scene: &Scene, peerkey: Peerkey) -> Command {
     scene.site.command(newer.join("openssl"), peerkey)
