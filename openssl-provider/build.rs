@@ -84,17 +84,23 @@ const LIBCRYPTO: &[&str] = &[
 
 /// What is called in libssl.
 const LIBSSL: &[&str] = &[
+    "SSL_CTX_get_ex_data",
     "SSL_CTX_get_security_callback",
     "SSL_CTX_set_cert_verify_callback",
+    "SSL_CTX_set_ex_data",
     "SSL_CTX_set_msg_callback",
     "SSL_CTX_set_security_callback",
+    "SSL_CTX_set_session_ticket_cb",
     "SSL_SESSION_free",
+    "SSL_SESSION_get0_peer",
+    "SSL_SESSION_get_id",
     "SSL_SESSION_get0_ticket_appdata",
     "SSL_SESSION_set1_ticket_appdata",
     "SSL_dane_tlsa_add",
     "SSL_get0_alpn_selected",
     "SSL_get0_param",
     "SSL_get1_session",
+    "SSL_get_SSL_CTX",
     "SSL_get_ex_data",
     "SSL_get_ex_data_X509_STORE_CTX_idx",
     "SSL_get_fd",
@@ -109,6 +115,7 @@ const LIBSSL: &[&str] = &[
     "SSL_set_session",
     "SSL_set_verify",
     "SSL_set_verify_result",
+    "SSL_version",
 ];
 
 const CONSTANTS: &[&str] = &[
@@ -130,8 +137,11 @@ const CONSTANTS: &[&str] = &[
     "SSL3_RT_HANDSHAKE",
     "SSL_R_CERTIFICATE_VERIFY_FAILED",
     "SSL_SECOP_VERSION",
+    "SSL_TICKET_RETURN_.*",
+    "SSL_TICKET_SUCCESS.*",
     "SSL_VERIFY_NONE",
     "SSL_VERIFY_PEER",
+    "TLS1_3_VERSION",
     "TLSEXT_NAMETYPE_host_name",
     "X509_V_ERR_.*",
     "X509_V_FLAG_USE_CHECK_TIME",
@@ -147,6 +157,8 @@ const TYPES: &[&str] = &[
     "OSSL_PARAM",
     "SSL",
     "SSL_CTX",
+    "SSL_CTX_decrypt_session_ticket_fn",
+    "SSL_CTX_generate_session_ticket_fn",
     "SSL_SESSION",
     "SSL_verify_cb",
 ];

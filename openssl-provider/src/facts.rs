@@ -257,7 +257,8 @@ pub(crate) fn remote_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getpeername)
 }
 
-fn local_address(socket: RawFd) -> Option<SocketAddr> {
+/// This end of an internet socket.
+pub(crate) fn local_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getsockname)
 }
 

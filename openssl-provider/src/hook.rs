@@ -12,7 +12,7 @@ use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::ssl::Ssl;
-use crate::{session, verify};
+use crate::{session, tickets, verify};
 
 /// From now on every new SSL_CTX of this copy is ours to judge for.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
@@ -49,6 +49,7 @@ unsafe extern "C" fn new_ssl_ctx(
             ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(verify_peer), state);
             ssl.SSL_CTX_set_msg_callback(ssl_ctx, MESSAGE_CALLBACKS.get(openssl.slot()).copied());
             session::watch(openssl, ssl, ssl_ctx);
+            tickets::watch(openssl, ssl, ssl_ctx);
         }
     });
 }

@@ -1,4 +1,5 @@
-//! Sessions of a client that were judged, and those that were not: these are not resumed.
+//! Sessions that were judged, and those that were not: a client does not resume these. (`tickets` is
+//! about servers.)
 //!
 //! A resumed session brings no certificate, and so no verification. libssl asks the security callback
 //! (SSL_CTX_set_security_callback(3)) about the version at the very beginning of a handshake, before it
@@ -8,24 +9,25 @@
 
 use std::ffi::{c_int, c_void};
 use std::hash::{Hash, Hasher};
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
 use peerkey_core::protocol::Protocol;
 use peerkey_core::verdict::Reason;
 use sha2::{Digest, Sha256};
 
 use crate::bindings::{
-    Libssl, SSL, SSL_CTX, SSL_SECOP_VERSION, SSL_SESSION, TLS_ST_BEFORE, X509_V_OK,
+    Libssl, SSL, SSL_CTX, SSL_SECOP_VERSION, SSL_SESSION, TLS_ST_BEFORE, TLS1_3_VERSION, X509_V_OK,
 };
 use crate::context::Context;
 use crate::entry::guarded;
-use crate::facts::{Facts, now, protocol_by_alpn, remote_address};
+use crate::facts::{Facts, local_address, now, protocol_by_alpn, remote_address};
 use crate::folder::FileId;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::parameters::Parameters;
 use crate::params::OnError;
 use crate::sentence::Sentence;
 use crate::ssl::Ssl;
+use crate::tickets;
 
 /// A verdict is not remembered past the end of the hour in which it was given: certificates expire, and
 /// so does what a policy says `until` some day.
@@ -151,7 +153,11 @@ unsafe extern "C" fn on_security<const SLOT: usize>(
 unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut SSL) -> bool {
     // SAFETY: as promised. The session is held, and put back as it was set by the program.
     unsafe {
-        if libssl.SSL_is_server(raw) == 1 || libssl.SSL_get_session(raw).is_null() {
+        if libssl.SSL_is_server(raw) == 1 {
+            guarded((), || tickets::before_handshake(openssl, libssl, raw));
+            return true;
+        }
+        if libssl.SSL_get_session(raw).is_null() {
             return true;
         }
         let session = libssl.SSL_get1_session(raw);
@@ -159,7 +165,8 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
         libssl.SSL_set_session(raw, null_mut());
         let ssl = Ssl::new(openssl, raw);
         // If we fail, a full handshake is never wrong.
-        let may = guarded(false, || openssl.quietly(|| may_resume(openssl, libssl, ssl, session)));
+        let may = || openssl.quietly(|| may_resume(openssl, libssl, ssl, session));
+        let may = guarded(false, may);
         let taken_out = libssl.SSL_get_session(raw).is_null();
         if may {
             libssl.SSL_set_session(raw, session);
@@ -172,7 +179,11 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
 }
 
 /// Whether a session may be resumed without a verification.
-fn may_resume(
+///
+/// # Safety
+///
+/// The session is valid.
+pub(crate) unsafe fn may_resume(
     openssl: &'static OpenSsl,
     libssl: &Libssl,
     ssl: Ssl<'_>,
@@ -197,7 +208,7 @@ fn may_resume(
 pub(crate) fn accepted(context: Context<'_>, policy: FileId, facts: &Facts<'_>) {
     let (openssl, ssl) = (context.openssl(), facts.ssl);
     // A protocol that the server chose among several can be another one the next time.
-    if protocol(ssl).as_ref() != facts.protocol().known() {
+    if !ssl.is_server() && protocol(ssl).as_ref() != facts.protocol().known() {
         return;
     }
     let asked = openssl.quietly(|| question(policy, ssl, context.parameters()));
@@ -218,11 +229,11 @@ pub(crate) fn unknown(context: Context<'_>) {
 /// Puts a mark on the session of a handshake, which no other connection has yet, or takes it away. Data
 /// of the program's own stays.
 fn mark(openssl: &OpenSsl, ssl: Ssl<'_>, mark: &[u8]) {
-    let Some(libssl) = openssl.ssl().filter(|_| !ssl.is_server()) else { return };
+    let Some(libssl) = openssl.ssl() else { return };
     // SAFETY: the SSL is valid, and so is its session meanwhile. The bytes are copied.
     unsafe {
         let session = libssl.SSL_get_session(ssl.raw());
-        if session.is_null() {
+        if session.is_null() || is_shared(libssl, ssl, session) {
             return;
         }
         let data = data_of(libssl, session);
@@ -230,6 +241,21 @@ fn mark(openssl: &OpenSsl, ssl: Ssl<'_>, mark: &[u8]) {
         if is_ours || (is_free && !mark.is_empty()) {
             libssl.SSL_SESSION_set1_ticket_appdata(session, mark.as_ptr().cast(), mark.len());
         }
+    }
+}
+
+/// Whether other connections may have the session already: a server can ask for a certificate later
+/// (RFC 8446 section 4.6.2). In TLS 1.3 a session has no identifier until its first ticket.
+///
+/// # Safety
+///
+/// SSL and session are valid.
+unsafe fn is_shared(libssl: &Libssl, ssl: Ssl<'_>, session: *mut SSL_SESSION) -> bool {
+    let mut length = 0;
+    // SAFETY: as promised; the place is ours.
+    unsafe {
+        libssl.SSL_SESSION_get_id(session, &raw mut length);
+        libssl.SSL_version(ssl.raw()) == TLS1_3_VERSION && length != 0
     }
 }
 
@@ -299,15 +325,25 @@ fn protocol(ssl: Ssl<'_>) -> Option<Protocol> {
     protocol_by_alpn(ssl.offered_alpn().as_deref(), None, false).or_else(port)
 }
 
-/// The question that a connection asks before any certificate is seen.
+/// The question that a connection asks before any certificate is seen. A server's is the same for all
+/// its clients, but for the port.
 fn question(policy: FileId, ssl: Ssl<'_>, parameters: Parameters<'_>) -> impl Hash + use<> {
+    let (socket, is_server) = (ssl.socket(), ssl.is_server());
     (
-        policy,
+        (policy, is_server),
         parameters.check_time().ok_or_else(|| now() / PERIOD),
         (parameters.hosts(), parameters.address(), parameters.email()),
-        ssl.server_name(),
-        ssl.socket().and_then(remote_address),
+        if is_server { None } else { ssl.server_name() },
+        socket.and_then(if is_server { local_address } else { remote_address }),
     )
+}
+
+/// The policy in force and the hour, as a number that is not 0; None if no session is held to either.
+pub(crate) fn era(openssl: &OpenSsl) -> Option<*mut c_void> {
+    let policy = openssl.policies.in_force().ok()??;
+    let code = openssl.marks.code(&(policy.file(), now() / PERIOD))?;
+    let number = usize::from_ne_bytes(*code.first_chunk()?);
+    Some(without_provenance_mut(number | 1))
 }
 
 #[cfg(test)]

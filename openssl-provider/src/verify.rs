@@ -24,12 +24,12 @@ use crate::ssl::Ssl;
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
     let openssl = context.openssl();
     openssl.refusals.put_back(openssl);
-    session::unknown(context);
     let policy = match openssl.policies.in_force() {
         Ok(None) => return context.verify_natively(),
         Ok(Some(policy)) => policy,
         Err(why) => return Judge { context, always: false, native: None }.cannot_decide(&why),
     };
+    session::unknown(context);
     let always = policy.meta().enforce == Enforce::Always;
     let mut judge = Judge { context, always, native: None };
     guarded(Err("something failed inside peerkey".into()), || judge.judge(&policy))

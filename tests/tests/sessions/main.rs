@@ -5,6 +5,7 @@
 mod replaced;
 mod s_client;
 mod same_question;
+mod server;
 
 use std::sync::LazyLock;
 
