@@ -6,6 +6,7 @@ mod replaced;
 mod s_client;
 mod same_question;
 mod server;
+mod threads;
 
 use std::sync::LazyLock;
 
