@@ -54,11 +54,14 @@ pub enum CertificateName {
 }
 
 impl CertificateName {
-    /// Whether the certificate, by this name, speaks of `name`.
+    /// Whether the certificate, by this name, speaks of `name`. `*.org` speaks of nobody, as for every
+    /// TLS library (X509_check_host(3)); claimed, it is held to the rules for all below.
     pub fn covers(&self, name: &Name) -> bool {
         match (self, name) {
             (Self::Exact(own), name) => own == name,
-            (Self::Wildcard(domain), Name::Host(host)) => host.parent().as_ref() == Some(domain),
+            (Self::Wildcard(domain), Name::Host(host)) => {
+                domain.parent().is_some() && host.parent().as_ref() == Some(domain)
+            }
             _ => false,
         }
     }
@@ -327,7 +330,7 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
 fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
     match name {
         GeneralName::DNSName(text) => match text.strip_prefix("*.") {
-            Some(domain) => wildcard(domain),
+            Some(domain) => HostName::parse(domain).map(CertificateName::Wildcard),
             None => HostName::parse(text).map(|h| CertificateName::Exact(Name::Host(h))),
         },
         GeneralName::IPAddress(octets) => {
@@ -340,15 +343,10 @@ fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
     }
 }
 
-/// `*.example.org`; not `*.org`, which no program takes either (X509_check_host).
-fn wildcard(domain: &str) -> Option<CertificateName> {
-    HostName::parse(domain).filter(|d| d.parent().is_some()).map(CertificateName::Wildcard)
-}
-
 /// A common name as a subjectAltName would say it.
 fn common_name(text: &str) -> Option<CertificateName> {
     match text.strip_prefix("*.") {
-        Some(domain) => wildcard(domain),
+        Some(domain) => HostName::parse(domain).map(CertificateName::Wildcard),
         None => Name::parse(text).map(CertificateName::Exact),
     }
 }
@@ -365,10 +363,16 @@ mod tests {
         assert!(!covers("example.org"));
         assert!(!covers("a.b.example.org"));
         assert!(!covers("a@example.org"));
+        let whole = CertificateName::Wildcard(HostName::parse("org").unwrap());
+        assert!(!whole.covers(&Name::parse("example.org").unwrap()));
     }
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {
+        for c in ['\u{ad}', '\u{61c}', '\u{9b}', '\u{180e}', '\u{2066}', '\u{fffb}', '\u{e0041}'] {
+            assert_eq!(printable(&c.to_string()), c.escape_unicode().to_string());
+        }
+        assert_eq!(shown(&"\u{1b}".repeat(9999)).len(), "\\u{1b}".len() * SHOWN + "...".len());
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}");
     }
 

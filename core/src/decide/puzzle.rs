@@ -23,7 +23,7 @@ pub(super) const TOO_LARGE: &str = "the certificates presented make too large a 
 
 /// Ways from issuer to issuer, by names alone. webpki follows 200,000 of them, and reads every
 /// certificate anew at each step.
-pub(super) const MOST_WAYS: usize = 1000;
+pub(super) const MOST_WAYS: usize = 5000;
 /// webpki's longest path, in intermediates.
 const DEPTH: usize = 6;
 /// Searches for a path in one decision: authorities, and under constraints names and protocols.

@@ -76,7 +76,7 @@ pub(crate) struct PrefixLengths {
 
 impl PrefixLengths {
     #[cfg(feature = "source")]
-    pub(super) fn add(&mut self, pattern: &Pattern) {
+    pub(crate) fn add(&mut self, pattern: &Pattern) {
         let Pattern::Network(address, bits) = pattern else { return };
         let lengths = if address.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
         if !lengths.contains(bits) {
