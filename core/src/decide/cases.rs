@@ -143,7 +143,10 @@ enum Who<'q> {
     Nameless(String),
 }
 
+/// A protocol and an application, each None for any that no rule names.
 type Known = (Option<Protocol>, Option<String>);
+/// The rules that the connected address selects, each for what it was selected for.
+type Located = Rc<[(Known, Rc<StoredRule>)]>;
 
 struct Builder<'a> {
     policy: &'a Compiled,
@@ -155,7 +158,7 @@ struct Builder<'a> {
     /// The cases that ask the program alone, by what tells them apart.
     plain: HashMap<(Option<Name>, String, String, bool), usize>,
     /// The rules that the connected address adds.
-    located: Option<Rc<[(Known, Rc<StoredRule>)]>>,
+    located: Option<Located>,
 }
 
 impl<'a> Builder<'a> {
