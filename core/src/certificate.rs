@@ -1,5 +1,6 @@
 //! A certificate as evidence: what peerkey reads in it (RFC 5280).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -7,6 +8,12 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::peer::{Email, HostName, Name, address_from_octets};
+
+/// A longer certificate is not read: the largest that post-quantum signatures make are a third of it.
+pub const LONGEST: usize = 192 << 10;
+
+/// What a certificate says of itself is cut to so many characters in texts for people.
+const SHOWN: usize = 120;
 
 /// A parsed certificate, with its DER.
 #[derive(Clone)]
@@ -38,7 +45,7 @@ pub struct Names {
 }
 
 /// A subjectAltName of a supported kind (RFC 5280 section 4.2.1.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CertificateName {
     /// One name.
     Exact(Name),
@@ -47,11 +54,14 @@ pub enum CertificateName {
 }
 
 impl CertificateName {
-    /// Whether the certificate, by this name, speaks of `name`.
+    /// Whether the certificate, by this name, speaks of `name`. `*.org` speaks of nobody, as for every
+    /// TLS library (X509_check_host(3)); claimed, it is held to the rules for all below.
     pub fn covers(&self, name: &Name) -> bool {
         match (self, name) {
             (Self::Exact(own), name) => own == name,
-            (Self::Wildcard(domain), Name::Host(host)) => host.parent().as_ref() == Some(domain),
+            (Self::Wildcard(domain), Name::Host(host)) => {
+                domain.parent().is_some() && host.parent().as_ref() == Some(domain)
+            }
             _ => false,
         }
     }
@@ -121,6 +131,10 @@ impl std::error::Error for CertificateError {}
 impl Certificate {
     /// Reads one DER certificate, and nothing behind it. No signature is checked.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > LONGEST {
+            let why = format!("{} bytes are too long for a certificate", der.len());
+            return Err(CertificateError(why));
+        }
         let (rest, parsed) = X509Certificate::from_der(der)
             .map_err(|error| CertificateError(format!("not a DER certificate ({error})")))?;
         if !rest.is_empty() {
@@ -136,8 +150,8 @@ impl Certificate {
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             names: names(&parsed),
-            subject_text: printable(&parsed.subject().to_string()),
-            issuer_text: printable(&parsed.issuer().to_string()),
+            subject_text: shown(&parsed.subject().to_string()),
+            issuer_text: shown(&parsed.issuer().to_string()),
             limits,
             der: der.to_vec(),
         })
@@ -194,12 +208,12 @@ impl Certificate {
         &self.limits
     }
 
-    /// The subject for people, with control characters escaped; may be empty.
+    /// The subject for people, escaped and not too long; may be empty.
     pub fn subject_text(&self) -> &str {
         &self.subject_text
     }
 
-    /// The issuer for people, with control characters escaped.
+    /// The issuer for people, escaped and not too long.
     pub fn issuer_text(&self) -> &str {
         &self.issuer_text
     }
@@ -226,14 +240,32 @@ impl fmt::Display for Certificate {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if c.is_control() || hidden {
+        if c.is_control() || is_format(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// The same, cut to what a sentence can hold.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => printable(text),
+        Some((end, _)) => printable(&text[..end]) + "...",
+    }
+}
+
+/// Unicode's format characters and separators of lines (categories Cf, Zl and Zp), which change how
+/// what stands around them is shown.
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn limits(parsed: &X509Certificate<'_>) -> Result<Limits, CertificateError> {
@@ -271,7 +303,7 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
                     Some(name) => names.supported.push(name),
                     None => {
                         names.unsupported_kind = true;
-                        names.beyond = Some(format!("the name {}", printable(&name.to_string())));
+                        names.beyond = Some(format!("the name {}", shown(&name.to_string())));
                     }
                 }
             }
@@ -279,13 +311,18 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
         Ok(None) => {}
         Err(_) => names.beyond = Some("a malformed subjectAltName".into()),
     }
-    for common in parsed.subject().iter_common_name() {
-        let text = common.as_str().unwrap_or("");
-        if !names.supported.iter().any(|name| says(name, text)) {
-            let text = printable(text);
-            names.beyond =
-                Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
-        }
+    let stranger = {
+        let mut commons = parsed.subject().iter_common_name().peekable();
+        // Both can be many: each is read once.
+        let own: HashSet<_> =
+            commons.peek().map(|_| names.supported.iter()).into_iter().flatten().collect();
+        let texts = commons.map(|common| common.as_str().unwrap_or(""));
+        let mut strangers =
+            texts.filter(|text| !common_name(text).is_some_and(|n| own.contains(&n)));
+        strangers.next().map(shown)
+    };
+    if let Some(text) = stranger {
+        names.beyond = Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
     }
     names
 }
@@ -306,12 +343,11 @@ fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
     }
 }
 
-fn says(name: &CertificateName, text: &str) -> bool {
-    match name {
-        CertificateName::Exact(own) => Name::parse(text).as_ref() == Some(own),
-        CertificateName::Wildcard(domain) => {
-            text.strip_prefix("*.").and_then(HostName::parse).as_ref() == Some(domain)
-        }
+/// A common name as a subjectAltName would say it.
+fn common_name(text: &str) -> Option<CertificateName> {
+    match text.strip_prefix("*.") {
+        Some(domain) => HostName::parse(domain).map(CertificateName::Wildcard),
+        None => Name::parse(text).map(CertificateName::Exact),
     }
 }
 
@@ -327,10 +363,16 @@ mod tests {
         assert!(!covers("example.org"));
         assert!(!covers("a.b.example.org"));
         assert!(!covers("a@example.org"));
+        let whole = CertificateName::Wildcard(HostName::parse("org").unwrap());
+        assert!(!whole.covers(&Name::parse("example.org").unwrap()));
     }
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {
+        for c in ['\u{ad}', '\u{61c}', '\u{9b}', '\u{180e}', '\u{2066}', '\u{fffb}', '\u{e0041}'] {
+            assert_eq!(printable(&c.to_string()), c.escape_unicode().to_string());
+        }
+        assert_eq!(shown(&"\u{1b}".repeat(9999)).len(), "\\u{1b}".len() * SHOWN + "...".len());
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}");
     }
 

@@ -13,17 +13,20 @@ mod path;
 #[cfg(feature = "pkix")]
 mod purpose;
 #[cfg(feature = "pkix")]
+mod puzzle;
+mod rules;
+#[cfg(feature = "pkix")]
 mod strict;
 #[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
 
 use authority::Findings;
 use cases::{CaseState, Requirement};
-use limits::Limits;
+use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
-use crate::query::Query;
+use crate::query::{Query, Room};
 use crate::rule::Mode;
 use crate::store::{Compiled, StoreError};
 use crate::verdict::{Basis, Outcome, Reason, Trace, Verdict};
@@ -88,9 +91,17 @@ impl<'a> Decision<'a> {
         } else {
             cases::of(policy, query, &mut notes)?
         };
-        let mut excluded = Vec::new();
+        let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::new());
         for (index, certificate) in query.evidence.intermediates.iter().enumerate() {
-            if let Some(reason) = limits.rule_out(certificate, &requirement, &cases)? {
+            if !room.take(certificate.der().len()) {
+                notes.push(format!(
+                    "left out of the evidence: what came behind {index} certificates"
+                ));
+                excluded.extend(index..query.evidence.intermediates.len());
+                break;
+            }
+            let out = limits.rule_out_once(certificate, &requirement, &cases, &mut known)?;
+            if let Some(reason) = out {
                 notes.push(format!("left out of the evidence: {reason}"));
                 excluded.push(index);
             }

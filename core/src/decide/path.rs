@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error, ExpirationPolicy,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
@@ -15,6 +15,7 @@ use super::authority::{Found, Strength};
 use super::cases::{CaseState, Requirement};
 use super::limits::Limits;
 use super::purpose::Purpose;
+use super::puzzle;
 use super::strict::{self, Asked, Link, Place};
 use crate::certificate::{Certificate, Purposes};
 use crate::peer::Name;
@@ -50,7 +51,14 @@ impl Decision<'_> {
                 .map(|(_, certificate)| certificate)
                 .collect(),
         };
-        search.run()
+        if puzzle::is_too_large(leaf, &search.intermediates) {
+            return Ok(Found::silent(puzzle::TOO_LARGE));
+        }
+        // Without constraints, a path is one for whatever the certificate names.
+        let differs =
+            (self.policy.meta().constraints > 0).then(|| (peer.clone(), case.protocol.clone()));
+        let question = (authority, search.purpose, differs);
+        self.findings.searches.once(question, || search.run())
     }
 }
 
@@ -221,15 +229,19 @@ impl Search<'_> {
             holds.then_some(()).ok_or(Error::UnknownIssuer)
         };
         let time = u64::try_from(self.decision.query.time).unwrap_or(0);
-        let result = end_entity.verify_for_usage(
-            self.decision.crypto.algorithms(),
-            &trusted,
-            &intermediates,
-            UnixTime::since_unix_epoch(Duration::from_secs(time)),
-            self.purpose.usage(),
-            revocation,
-            Some(&judge),
-        );
+        let verify = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
+            end_entity.verify_for_usage(
+                algorithms,
+                &trusted,
+                &intermediates,
+                UnixTime::since_unix_epoch(Duration::from_secs(time)),
+                self.purpose.usage(),
+                revocation,
+                Some(&judge),
+            )
+        };
+        let signatures = &self.decision.findings.searches.signatures;
+        let result = signatures.within_bounds(self.decision.crypto.algorithms(), verify);
         let ruled_out = judged.into_inner().transpose()?.flatten();
         Ok(match result {
             Ok(path) => Found::vouches(Strength::Path, self.describe(&path, end_of(&path))),
@@ -346,9 +358,7 @@ impl Search<'_> {
             Error::MaximumPathBuildCallsExceeded
             | Error::MaximumPathDepthExceeded
             | Error::MaximumSignatureChecksExceeded
-            | Error::MaximumNameConstraintComparisonsExceeded => {
-                "the certificates presented make too large a puzzle".into()
-            }
+            | Error::MaximumNameConstraintComparisonsExceeded => puzzle::TOO_LARGE.into(),
             Error::InvalidCertValidity => "a certificate of the path ends before it begins".into(),
             Error::SignatureAlgorithmMismatch => {
                 "a certificate of the path names two signature algorithms".into()

@@ -21,6 +21,9 @@ pub struct Compiled {
     path: String,
     meta: Meta,
     lengths: PrefixLengths,
+    /// How many look-ups there were.
+    #[cfg(test)]
+    pub(crate) asked: std::cell::Cell<usize>,
 }
 
 /// What a compiled policy says of itself.
@@ -129,7 +132,14 @@ impl Compiled {
         let meta = read_meta(&connection).map_err(fail)?;
         let (meta, lengths) =
             meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
-        Ok(Self { connection, path: path.to_owned(), meta, lengths })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            meta,
+            lengths,
+            #[cfg(test)]
+            asked: std::cell::Cell::new(0),
+        })
     }
 
     /// What it says of itself.
@@ -211,27 +221,28 @@ impl Compiled {
         })
     }
 
-    /// The rules that could match a peer over a protocol, in file order. Without a name: only those
-    /// for every peer.
-    pub(crate) fn rules_for(
+    /// The patterns under which rules for this name are kept.
+    pub(crate) fn patterns_of(&self, name: &Name) -> Vec<String> {
+        if self.meta.rules == 0 { Vec::new() } else { keys_of(name, &self.lengths) }
+    }
+
+    /// The rules that write this pattern, each with a protocol that it writes; in file order. With
+    /// `only`, those alone that are over this protocol.
+    pub(crate) fn rules_with(
         &self,
-        name: Option<&Name>,
-        protocol: Option<&Protocol>,
-    ) -> Result<Vec<i64>, StoreError> {
-        if self.meta.rules == 0 {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT rule FROM rule_match WHERE pattern = ?1 AND protocol IN (?2, ?3)";
-        let protocol = protocol.map_or(EVERY_PROTOCOL, Protocol::as_str);
-        let mut rules = Vec::new();
-        for key in keys_of(name, &self.lengths) {
-            let found: Vec<i64> =
-                self.collect(sql, params![key, protocol, EVERY_PROTOCOL], |row| row.get(0))?;
-            rules.extend(found);
-        }
-        rules.sort_unstable();
-        rules.dedup();
-        Ok(rules)
+        pattern: &str,
+        only: Option<Option<&Protocol>>,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let Some(only) = only else {
+            let sql = "SELECT protocol, rule FROM rule_match WHERE pattern = ?1 ORDER BY rule";
+            return self.collect(sql, [pattern], read);
+        };
+        let sql =
+            "SELECT protocol, rule FROM rule_match WHERE pattern = ?1 AND protocol IN (?2, ?3)
+            ORDER BY rule";
+        let protocol = only.map_or(EVERY_PROTOCOL, Protocol::as_str);
+        self.collect(sql, params![pattern, protocol, EVERY_PROTOCOL], read)
     }
 
     /// Every rule that could match over a protocol, whoever the peer is; in file order.
@@ -376,6 +387,8 @@ impl Compiled {
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(test)]
+        self.asked.set(self.asked.get() + 1);
         self.connection.prepare_cached(sql).map_err(|error| self.error(error))
     }
 
@@ -401,7 +414,7 @@ fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
 }
 
 fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {
-    Ok(StoredScope { peers: row.get(at)?, protocols: row.get(at + 1)?, until: row.get(at + 2)? })
+    Ok(StoredScope::new(row.get(at)?, row.get(at + 1)?, row.get(at + 2)?))
 }
 
 fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLengths)>> {

@@ -138,8 +138,7 @@ impl Compiled {
     pub fn constraints(&self) -> Result<Vec<ConstraintRow>, StoreError> {
         let sql = "SELECT id, peers, protocols, until, place FROM ca_limit ORDER BY id";
         let rows = self.collect(sql, [], |row| {
-            let scope =
-                StoredScope { peers: row.get(1)?, protocols: row.get(2)?, until: row.get(3)? };
+            let scope = StoredScope::new(row.get(1)?, row.get(2)?, row.get(3)?);
             Ok((row.get::<_, i64>(0)?, scope, row.get(4)?))
         })?;
         let keys_of = "SELECT key FROM ca_limit_key WHERE ca_limit = ?1";

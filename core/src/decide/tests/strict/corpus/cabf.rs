@@ -179,16 +179,18 @@ pub(super) const CASES: &[Case] = &[
         for_address(c, "2606:4700:4700::1111", &octets);
     }),
     refused("public-wildcard-com", "cabf-wildcard", |c| {
+        // A wildcard over a top-level domain names nobody in any profile.
         c.peer = "example.com";
-        for_host(c, "*.com");
+        c.leaf.named(common("*.com")).san(&[host("*.com"), host("example.com")]);
     }),
     refused("public-wildcard-co-uk", "cabf-wildcard", |c| {
         c.peer = "example.co.uk";
         for_host(c, "*.co.uk");
     }),
     refused("public-wildcard-unknown-top", "cabf-wildcard", |c| {
+        // A wildcard over a top-level domain names nobody in any profile.
         c.peer = "www.corp";
-        for_host(c, "*.corp");
+        c.leaf.named(common("*.corp")).san(&[host("*.corp"), host("www.corp")]);
     }),
     refused("public-wildcard-a-label", "cabf-wildcard", |c| {
         c.peer = "example.xn--0trq7p7nn.jp";
