@@ -52,6 +52,23 @@ fn a_stored_session_is_judged_again() {
 }
 
 #[test]
+fn where_no_decision_is_possible_openssl_cnf_decides() {
+    let scene = Scene::new(&[&WORLD.root]).policy(SHIPPED);
+    let server = ServerDraft::new(Service::Https, &WORLD.bank).start();
+    let file = scene.site.path("session.pem");
+    let file = file.to_str().unwrap();
+    s_client(&scene, Peerkey::Off, server.address(), &["-sess_out", file]);
+    std::fs::remove_file(scene.site.path("state/policy-1.db")).unwrap();
+    for (setting, resumes) in [("on-error = reject", false), ("on-error = application", true)] {
+        scene.site.provider_settings(setting);
+        let run = s_client(&scene, Peerkey::On, server.address(), &["-sess_in", file]);
+        assert_eq!(is_reused(&run), resumes, "{setting}: {run}");
+        assert_eq!(run.stdout.contains("hello"), resumes, "{setting}: {run}");
+        assert!(resumes || run.text().contains("policy-1.db"), "{setting}: {run}");
+    }
+}
+
+#[test]
 fn a_session_within_one_process_is_resumed_as_often_as_it_likes() {
     let scene = Scene::new(&[&WORLD.root]).policy(&accepting());
     let server = ServerDraft::new(Service::Https, &WORLD.bank).start();
