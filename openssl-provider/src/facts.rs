@@ -83,16 +83,15 @@ impl<'a> Facts<'a> {
         let mut room = Room::default();
         for certified in context.untrusted() {
             let der = certified.der();
+            if self.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der() == der) {
+                continue;
+            }
             if !room.take(der.len()) {
                 self.unreadable.push(self.presented.len());
                 self.presented.push(certified);
                 continue;
             }
             let read = certified.read_as(der);
-            let leaf = self.evidence.leaf.as_ref().map(Certificate::der);
-            if read.as_ref().is_ok_and(|certificate| leaf == Some(certificate.der())) {
-                continue;
-            }
             let place = self.presented.len();
             self.presented.push(certified);
             match read {

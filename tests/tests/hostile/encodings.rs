@@ -9,13 +9,13 @@ use peerkey_tests::scene::{Must, Scene};
 use crate::forge::{Forgery, dns};
 use crate::{CORP, PEER, WORLD, check, corp, https};
 
-/// OpenSSL reads a length in more bytes than it needs; what is DER has the shortest (X.690 section 10.1).
-fn with_a_long_length(body: Vec<u8>) -> Vec<u8> {
-    let (serial, long) = (der::integer(&[0x11, 0x22]), [2, 0x81, 2, 0x11, 0x22]);
-    let at = body.windows(serial.len()).position(|part| part == serial).unwrap();
-    // Without the header of the SEQUENCE: a long form of two bytes is behind the first.
-    let header = 2 + usize::from(body[1] & 0x7f);
-    der::sequence(&[&body[header..at], &long, &body[at + serial.len()..]])
+/// OpenSSL reads a length that is left open, which DER does not know (X.690 section 10.1).
+fn with_an_open_length(body: Vec<u8>) -> Vec<u8> {
+    // The two dates, UTCTime both.
+    let dates = [0x30, 0x1e, 0x17, 0x0d];
+    let at = body.windows(dates.len()).position(|part| part == dates).unwrap();
+    let (before, after) = (&body[4..at], &body[at + 32..]);
+    der::sequence(&[before, &[0x30, 0x80], &body[at + 2..at + 32], &[0, 0], after])
 }
 
 /// The peer chooses its certificate: if one that cannot be read made us fail, on-error = "application"
@@ -35,7 +35,7 @@ fn a_certificate_that_only_openssl_reads_is_refused_whatever_is_done_on_errors()
         };
         for (der, must) in [
             (forgery.der(&WORLD.web, |body| body), Must::StayOpen),
-            (forgery.der(&WORLD.web, with_a_long_length), Must::BeClosed("cannot be read")),
+            (forgery.der(&WORLD.web, with_an_open_length), Must::BeClosed("cannot be read")),
         ] {
             let server = https(&identity(&der));
             for client in [Client::Curl, Client::Urllib, Client::SClient] {

@@ -37,7 +37,7 @@ fn cas_that_sign_each_other_in_a_circle_open_nothing() {
         [leaf.cert].into_iter().chain(ring.iter().cycle().take(1000).cloned()).collect();
     let run = check(&scene, PEER, &scene.site.write("chain.pem", pem(&chain)), &[]);
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.text().contains("what came behind 64 certificates"), "{run}");
+    assert!(run.text().contains("what came behind 65 certificates"), "{run}");
 }
 
 /// What stands among strangers is found; what stands behind more of them than are looked at is not.
@@ -81,7 +81,7 @@ fn a_chain_of_ten_megabytes_is_left_out() {
     let file = scene.site.write("chain.pem", pem(&chain));
     let run = check(&scene, PEER, &file, &[]);
     assert!(run.ok(), "the leaf is the anchor's own: {run}");
-    assert!(run.text().contains("what came behind 10 certificates"), "{run}");
+    assert!(run.text().contains("what came behind 11 certificates"), "{run}");
     let server = https(&Issued { above: chain[1..].to_vec(), ..leaf });
     scene.check(Client::Curl, &scene.visit(server.address(), PEER), Must::StayClosed);
 }
@@ -90,10 +90,20 @@ fn a_chain_of_ten_megabytes_is_left_out() {
 #[test]
 fn a_claim_of_too_many_names_is_none() {
     let scene = Scene::new(&[&WORLD.web]).policy(
-        "[[rule]]\npeers = ['secret.corp.example']\naccept = { at-least = 1, of = ['application', 'application'] }\n",
+        "[authority.pins]
+kind = 'pin'
+[[authority.pins.key]]
+peer = 'secret.corp.example'
+\
+         spki = ['sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=']
+\
+         [[rule]]
+peers = ['secret.corp.example']
+accept = { any = ['pins'] }
+",
     );
     let names: Vec<_> = (0..1001).map(|i| dns(format!("h{i}.shop.example").as_bytes())).collect();
-    for (count, says) in [(1000, "over"), (1001, "more than 1000 names")] {
+    for (count, says) in [(1000, "accept"), (1001, "more than 1000 names")] {
         let der = Forgery::server(&names[..count]).der(&WORLD.web, |body| body);
         let file = scene.site.write("chain.der", der);
         let mut command = scene.site.peerkey();

@@ -64,7 +64,7 @@ kind = 'x509'
 anchors = ['anchors/corp.pem']
 [[rule]]
 peers = ['.corp.example']
-accept = { all = ['corp', 'application'] }
+accept = { any = ['corp'] }
 ";
 
 #[test]
