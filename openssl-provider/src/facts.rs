@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerkey_core::certificate::Certificate;
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
-use peerkey_core::key::{Key, KeyError};
+use peerkey_core::key::Key;
 use peerkey_core::peer::{Email, HostName, Name, canonical_address};
 use peerkey_core::protocol::Protocol;
-use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
+use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role, Room};
+use peerkey_core::verdict::Reason;
 
 use crate::certified::Certified;
 use crate::context::Context;
@@ -28,8 +29,9 @@ pub(crate) struct Facts<'a> {
     openssl: &'static OpenSsl,
     /// For each of the evidence's intermediates, its place in `presented`.
     places: Vec<usize>,
-    /// The places of certificates that peerkey cannot read, and so cannot hold to the policy.
+    /// The places of certificates that peerkey does not or cannot read, and so cannot hold to the policy.
     unreadable: Vec<usize>,
+    unreadable_leaf: Option<CertificateError>,
     evidence: Evidence,
     spki: Vec<u8>,
     role: Role,
@@ -45,14 +47,14 @@ impl<'a> Facts<'a> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
         let leaf = context.leaf();
-        let (certificate, spki) = match leaf {
-            Some(leaf) => {
-                let certificate = leaf
-                    .read()
-                    .map_err(|error| format!("the peer's certificate cannot be read: {error}"))?;
-                (Some(Certificate::clone(&certificate)), certificate.spki().to_vec())
-            }
-            None => (None, context.raw_public_key().ok_or("the peer presented no key")?),
+        let (certificate, unreadable_leaf) = match leaf.map(Certified::read).transpose() {
+            Ok(certificate) => (certificate, None),
+            Err(error) => (None, Some(error)),
+        };
+        let spki = match (&certificate, leaf) {
+            (Some(certificate), _) => certificate.spki().to_vec(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => context.raw_public_key().ok_or("the peer presented no key")?,
         };
         let mut facts = Self {
             ssl,
@@ -60,7 +62,11 @@ impl<'a> Facts<'a> {
             openssl: context.openssl(),
             places: Vec::new(),
             unreadable: Vec::new(),
-            evidence: Evidence { leaf: certificate, intermediates: Vec::new() },
+            unreadable_leaf,
+            evidence: Evidence {
+                leaf: certificate.map(|own| Certificate::clone(&own)),
+                intermediates: Vec::new(),
+            },
             spki,
             role,
             peer: peer(context, ssl, role)?,
@@ -74,12 +80,18 @@ impl<'a> Facts<'a> {
     }
 
     fn read_intermediates(&mut self, context: Context<'a>) {
+        let mut room = Room::default();
         for certified in context.untrusted() {
-            let read = certified.read();
-            let leaf = self.evidence.leaf.as_ref().map(Certificate::der);
-            if read.as_ref().is_ok_and(|certificate| leaf == Some(certificate.der())) {
+            let der = certified.der();
+            if self.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der() == der) {
                 continue;
             }
+            if !room.take(der.len()) {
+                self.unreadable.push(self.presented.len());
+                self.presented.push(certified);
+                continue;
+            }
+            let read = certified.read_as(der);
             let place = self.presented.len();
             self.presented.push(certified);
             match read {
@@ -134,19 +146,24 @@ impl<'a> Facts<'a> {
         HostCrypto::new(self.openssl, &self.presented)
     }
 
-    /// The facts as a question. The evidence goes with it.
+    /// The facts as a question, which the evidence goes with; or why whatever the peer presented cannot
+    /// be one. That is a refusal, and no failure of ours: a peer must not choose what follows on those.
     pub(crate) fn query(
         &mut self,
         application: &Fact<String>,
         crypto: &dyn Crypto,
-    ) -> Result<Query, KeyError> {
+    ) -> Result<Query, Reason> {
+        if let Some(error) = &self.unreadable_leaf {
+            return Err(Reason::UnusableCertificate(error.to_string()));
+        }
+        let key = Key::from_spki(&self.spki, crypto).map_err(Reason::UnusableKey)?;
         Ok(Query {
             role: self.role,
             peer: self.peer.clone(),
             locator: self.locator,
             protocol: self.protocol.clone(),
             application: application.clone(),
-            key: Key::from_spki(&self.spki, crypto)?,
+            key,
             evidence: std::mem::take(&mut self.evidence),
             time: self.time,
         })

@@ -21,6 +21,9 @@ use crate::folder::{FileId, Folder, device_and_inode};
 use crate::recent::{Recent, soon};
 use crate::vfs;
 
+/// Longer certificates are not remembered, or peers could fill the memory of a process with them.
+const REMEMBERED: usize = 8 << 10;
+
 /// More connections than this are not kept for later.
 const KEPT: usize = 16;
 
@@ -151,6 +154,9 @@ impl Process {
             return Ok(certificate);
         }
         let certificate = Arc::new(Certificate::from_der(&der)?);
+        if der.len() > REMEMBERED {
+            return Ok(certificate);
+        }
         let forgotten =
             soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
         drop(forgotten);

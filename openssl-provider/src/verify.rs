@@ -53,7 +53,7 @@ impl Judge<'_> {
         host.with(|crypto| {
             let query = match facts.query(&openssl.settings.executable, crypto) {
                 Ok(query) => query,
-                Err(error) => return Ok(self.refuse(&Reason::UnusableKey(error), None)),
+                Err(reason) => return Ok(self.refuse(&reason, None)),
             };
             let mut decision =
                 Decision::new(policy, &query, crypto).map_err(|error| self.explain(&error))?;

@@ -7,7 +7,7 @@
 
 pub mod artifacts;
 pub mod daemon;
-mod der;
+pub mod der;
 pub mod pki;
 pub mod program;
 pub mod run;

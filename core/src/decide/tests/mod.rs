@@ -5,6 +5,7 @@
 mod bounds;
 mod claims;
 mod grants;
+mod hostile;
 mod limits;
 mod strict;
 mod world;
