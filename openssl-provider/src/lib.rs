@@ -24,6 +24,7 @@ mod recent;
 mod refusal;
 mod sentence;
 mod ssl;
+mod store;
 mod verify;
 mod vfs;
 

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
     CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer,
@@ -26,6 +26,8 @@ pub(crate) struct OpenSsl {
     ssl: OnceLock<Libssl>,
     /// Under this index a verification finds its run.
     pub(crate) run_index: c_int,
+    /// Under this index a verification outside of TLS finds what is kept for it.
+    pub(crate) watch_index: AtomicI32,
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
     /// What openssl.cnf says.
@@ -111,6 +113,7 @@ impl OpenSsl {
             newer,
             ssl: OnceLock::new(),
             run_index,
+            watch_index: AtomicI32::new(-1),
             offer_index,
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
@@ -141,6 +144,11 @@ impl OpenSsl {
             // No lock is held while the loader is asked: two threads may do so, and one table stays.
             let _ = self.ssl.set(self.find_libssl()?);
         }
+        self.ssl.get()
+    }
+
+    /// The functions of its libssl, if an SSL_CTX was ever made.
+    pub(crate) fn known_ssl(&self) -> Option<&Libssl> {
         self.ssl.get()
     }
 

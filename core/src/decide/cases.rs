@@ -1,6 +1,8 @@
 //! From a query to cases: every value of an unknown fact that the policy tells apart, every name that
 //! is claimed, every host that would do.
 
+mod store;
+
 use crate::certificate::CertificateName;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
@@ -10,6 +12,15 @@ use crate::store::{Compiled, StoreError, StoredRule};
 
 /// A certificate that claims more names than this makes no usable claim.
 const MAX_CLAIMED_NAMES: usize = 1000;
+
+/// At what a program verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// A TLS handshake.
+    Handshake,
+    /// Anything else, with a certificate store of its own: see [`store`].
+    Store,
+}
 
 /// What must be accepted for the query to be accepted.
 #[derive(Debug)]
@@ -43,6 +54,19 @@ pub(super) struct CaseState {
     pub(super) grants: bool,
     /// Whether the program's own acceptance is about this peer.
     pub(super) application_counts: bool,
+    /// What of a constraint is not about this case.
+    pub(super) exempt: Exempt,
+}
+
+/// What of a constraint is not about a certificate that names no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exempt {
+    /// It names a peer.
+    Nothing,
+    /// It names nobody: there is nobody whom a CA could be kept from.
+    Peers,
+    /// It is a CA's: what it issues is held to the constraint, when that is verified.
+    Everything,
 }
 
 impl CaseState {
@@ -55,15 +79,21 @@ impl CaseState {
 pub(super) fn of(
     policy: &Compiled,
     query: &Query,
+    level: Level,
     notes: &mut Vec<String>,
 ) -> Result<(Requirement, Vec<CaseState>), StoreError> {
-    let protocols = protocols(policy, query, notes)?;
-    let applications = applications(policy, query, notes)?;
-    let mut builder = Builder { policy, query, protocols, applications, cases: Vec::new() };
+    let (protocols, applications) = match level {
+        Level::Handshake => (protocols(policy, query, notes)?, applications(policy, query, notes)?),
+        Level::Store => {
+            (vec![store::protocol(policy, query)?], vec![query.application.known().cloned()])
+        }
+    };
+    let mut builder = Builder { policy, query, level, protocols, applications, cases: Vec::new() };
     let requirement = match &query.peer {
         Peer::Expected(expected) if *expected != ExpectedPeer::default() => {
             builder.expected(expected)?
         }
+        _ if level == Level::Store => builder.claimed_at_store()?,
         _ => builder.claimed(notes)?,
     };
     Ok((requirement, builder.cases))
@@ -130,6 +160,7 @@ enum Who<'q> {
 struct Builder<'a> {
     policy: &'a Compiled,
     query: &'a Query,
+    level: Level,
     protocols: Vec<Option<Protocol>>,
     applications: Vec<Option<String>>,
     cases: Vec<CaseState>,
@@ -224,6 +255,7 @@ impl<'a> Builder<'a> {
         for (subject, peer) in self.subjects(who)? {
             for (protocol, application) in self.combinations() {
                 let rules = match &subject {
+                    _ if self.level == Level::Store => vec![self.store_rule(subject.as_ref())?],
                     Some(name) => {
                         let rules = self.policy.rules_for(Some(name), protocol.as_ref())?;
                         vec![self.first(rules, application.as_deref())?]
@@ -248,7 +280,8 @@ impl<'a> Builder<'a> {
 
     /// The cases that the connected address adds: it selects a rule, and names nobody.
     fn located(&mut self, who: &Who<'_>) -> Result<Requirement, StoreError> {
-        let Some(locator) = self.query.locator.map(Name::Address) else {
+        let locator = self.query.locator.filter(|_| self.level == Level::Handshake);
+        let Some(locator) = locator.map(Name::Address) else {
             return Ok(Requirement::All(Vec::new()));
         };
         let mut all = Vec::new();
@@ -350,14 +383,24 @@ impl<'a> Builder<'a> {
     }
 
     fn under(&self, rule: Option<StoredRule>, expected: bool) -> CaseState {
-        let (name, monitored, accept, role) = match rule {
-            Some(rule) => (
-                format!("rule {} ({})", rule.id + 1, rule.place),
-                rule.monitored,
-                rule.accept,
-                rule.role,
-            ),
-            None => ("[default]".to_owned(), false, self.policy.meta().default.clone(), None),
+        let grants = match self.level {
+            Level::Handshake => {
+                let role = rule.as_ref().and_then(|rule| rule.role);
+                expected || role == Some(Role::Client)
+            }
+            Level::Store => rule.is_some(),
+        };
+        let (name, monitored, accept) = match (rule, self.level) {
+            (Some(rule), _) => {
+                let name = format!("rule {} ({})", rule.id + 1, rule.place);
+                (name, rule.monitored, rule.accept)
+            }
+            (None, Level::Handshake) => {
+                ("[default]".to_owned(), false, self.policy.meta().default.clone())
+            }
+            (None, Level::Store) => {
+                ("no rule for S/MIME".to_owned(), false, Accept::Authority(APPLICATION))
+            }
         };
         CaseState {
             subject: None,
@@ -367,15 +410,19 @@ impl<'a> Builder<'a> {
             rule: name,
             monitored,
             accept,
-            grants: expected || role == Some(Role::Client),
+            grants,
             application_counts: true,
+            exempt: Exempt::Nothing,
         }
     }
 
     fn add(&mut self, state: CaseState) -> Requirement {
-        // What asks the program alone is one case, whatever the protocol.
+        // What asks the program alone is one case, whatever the protocol; but for constraints.
+        let limited = self.policy.meta().constraints > 0;
         let same = |known: &CaseState| {
             known.accept.is_application()
+                && (!limited || known.protocol == state.protocol)
+                && known.exempt == state.exempt
                 && known.subject == state.subject
                 && known.rule == state.rule
                 && known.peer == state.peer

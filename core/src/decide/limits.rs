@@ -1,6 +1,6 @@
 //! What ends a decision, and what is taken out of the evidence: denials, and constraints on CAs.
 
-use super::cases::{CaseState, Requirement};
+use super::cases::{CaseState, Exempt, Requirement};
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
 use crate::key::Key;
@@ -100,8 +100,12 @@ fn broken_for(
         }
         Requirement::Case(index) => {
             let case = cases.get(*index)?;
-            let holds = limit.scope.has_peer(case.subject.as_ref())
-                && limit.scope.has_protocol(case.protocol.as_ref());
+            let over = || limit.scope.has_protocol(case.protocol.as_ref());
+            let holds = match case.exempt {
+                Exempt::Nothing => limit.scope.has_peer(case.subject.as_ref()) && over(),
+                Exempt::Peers => over(),
+                Exempt::Everything => true,
+            };
             (!holds).then(|| format!("{} over {}", case.peer, case.protocol_text()))
         }
     }
