@@ -56,7 +56,8 @@ fn with_decision<T>(
     body: impl FnOnce(&Facts<'_>, &mut Decision<'_>) -> Result<T, CannotDecide>,
 ) -> Result<Result<T, Reason>, CannotDecide> {
     let openssl = context.openssl();
-    let asks = policy.meta().smime_rules > 0 || policy.meta().constraints > 0;
+    let asks = context.known_ssl().is_none()
+        && (policy.meta().smime_rules > 0 || policy.meta().constraints > 0);
     let (mut facts, host) = openssl.quietly(|| -> Result<_, CannotDecide> {
         let facts = Facts::at_store(context, asks && purpose::is_smime(context))?;
         let host = facts.crypto();

@@ -5,4 +5,5 @@
 mod claims;
 mod grants;
 mod limits;
+mod stores;
 mod world;
