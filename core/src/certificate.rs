@@ -30,6 +30,8 @@ pub struct Certificate {
 pub struct Names {
     /// The subjectAltNames of a supported kind, in order.
     pub supported: Vec<CertificateName>,
+    /// Whether some subjectAltName is of another kind, or not usable.
+    pub unsupported_kind: bool,
     /// What makes the certificate speak of more than `supported` says: a kind of name that peerkey
     /// does not compare, or a common name that is not among the subjectAltNames.
     pub beyond: Option<String>,
@@ -282,7 +284,8 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
                 match supported(name) {
                     Some(name) => names.supported.push(name),
                     None => {
-                        names.unknown = Some(format!("the name {}", printable(&name.to_string())))
+                        names.unsupported_kind = true;
+                        names.unknown = Some(format!("the name {}", printable(&name.to_string())));
                     }
                 }
             }

@@ -17,18 +17,33 @@ pub const TEXT: &str = "firmware 7\n";
 pub struct Desk {
     /// Its policy, and what its programs trust by themselves.
     pub scene: Scene,
+    openssl: PathBuf,
 }
 
 impl Desk {
     /// A desk whose programs trust these CAs by themselves.
     pub fn new(trusted: &[&Issued]) -> Self {
-        Self { scene: Scene::new(trusted) }
+        Self { scene: Scene::new(trusted), openssl: "openssl".into() }
     }
 
     /// Puts a policy into force, without its first line, and with `anchors/web.pem` for it to name.
     #[track_caller]
     pub fn policy(self, web: &Issued, text: &str) -> Self {
-        Self { scene: self.scene.anchor("web", &web.pem()).policy(text) }
+        self.anchor("web", web).scene(|scene| scene.policy(text))
+    }
+
+    /// A file for the policy to name: `anchors/NAME.pem`.
+    pub fn anchor(self, name: &str, ca: &Issued) -> Self {
+        self.scene(|scene| scene.anchor(name, &ca.pem()))
+    }
+
+    /// Another `openssl`.
+    pub fn with(self, openssl: PathBuf) -> Self {
+        Self { openssl, ..self }
+    }
+
+    fn scene(self, change: impl FnOnce(Scene) -> Scene) -> Self {
+        Self { scene: change(self.scene), openssl: self.openssl }
     }
 
     /// The arguments that name the programs' own trust.
@@ -38,7 +53,7 @@ impl Desk {
 
     /// `openssl` with these arguments.
     pub fn openssl(&self, peerkey: Peerkey, arguments: &[&str]) -> Run {
-        run(self.command("openssl", peerkey).args(arguments))
+        run(self.command(&self.openssl, peerkey).args(arguments))
     }
 
     /// A program that is run at the desk.

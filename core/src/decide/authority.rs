@@ -81,11 +81,15 @@ impl Decision<'_> {
             let protocols = authority.scope.protocols_text();
             return Ok(Found::silent(format!("it may vouch over {protocols} only")));
         }
-        let is_path = authority.kind == "x509";
+        let (is_path, profile) = (authority.kind == "x509", authority.profile);
         let Some(peer) = &case.subject else {
             return Ok(Found::silent("it vouches for names, and none can be told"));
         };
-        if is_path { self.path(index, peer, case) } else { self.binding(index, peer, case) }
+        if is_path {
+            self.path(index, peer, profile, case)
+        } else {
+            self.binding(index, peer, case)
+        }
     }
 
     fn binding(
@@ -124,7 +128,13 @@ impl Decision<'_> {
 
     #[cfg(not(feature = "pkix"))]
     #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    fn path(&self, _: usize, _: &Name, _: &CaseState) -> Result<Found, StoreError> {
+    fn path(
+        &self,
+        _: usize,
+        _: &Name,
+        _: crate::rule::Profile,
+        _: &CaseState,
+    ) -> Result<Found, StoreError> {
         Ok(Found::silent("certification paths are not checked here"))
     }
 }

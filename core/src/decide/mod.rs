@@ -10,6 +10,10 @@ mod evaluate;
 mod limits;
 #[cfg(feature = "pkix")]
 mod path;
+#[cfg(feature = "pkix")]
+mod purpose;
+#[cfg(feature = "pkix")]
+mod strict;
 #[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
 

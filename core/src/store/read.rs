@@ -12,7 +12,7 @@ use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
 use crate::query::Role;
-use crate::rule::{Accept, Enforce, Mode};
+use crate::rule::{Accept, Enforce, Mode, Profile};
 
 /// An open compiled policy. Nothing of it is loaded but what is asked for.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub struct Meta {
 pub(crate) struct StoredAuthority {
     pub(crate) name: String,
     pub(crate) kind: String,
+    pub(crate) profile: Profile,
     pub(crate) scope: StoredScope,
 }
 
@@ -156,11 +157,19 @@ impl Compiled {
 
     pub(crate) fn authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
         let read = |row: &Row<'_>| {
-            Ok(StoredAuthority { name: row.get(0)?, kind: row.get(1)?, scope: scope_at(row, 2)? })
+            let cabf = row.get::<_, String>(5)? == "cabf";
+            Ok(StoredAuthority {
+                name: row.get(0)?,
+                kind: row.get(1)?,
+                profile: if cabf { Profile::Cabf } else { Profile::Rfc5280 },
+                scope: scope_at(row, 2)?,
+            })
         };
-        self.statement("SELECT name, kind, peers, protocols, until FROM authority WHERE id = ?1")?
-            .query_row([index], read)
-            .map_err(|error| self.error(error))
+        self.statement(
+            "SELECT name, kind, peers, protocols, until, profile FROM authority WHERE id = ?1",
+        )?
+        .query_row([index], read)
+        .map_err(|error| self.error(error))
     }
 
     #[cfg(feature = "pkix")]

@@ -11,8 +11,8 @@ use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
 use crate::pattern::Pattern;
 use crate::policy::{
-    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Rule,
-    Scope,
+    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
+    Rule, Scope,
 };
 use crate::protocol::Protocol;
 use crate::query::Role;
@@ -61,8 +61,17 @@ impl Writer<'_> {
             let (peers, protocols) = self.scope(&authority.scope);
             let place = authority.place.to_string();
             self.put(
-                "INSERT INTO authority VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![id, authority.name, kind, peers, protocols, authority.scope.until, place],
+                "INSERT INTO authority VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    id,
+                    authority.name,
+                    kind,
+                    peers,
+                    protocols,
+                    authority.scope.until,
+                    place,
+                    profile(&authority.kind)
+                ],
             )?;
         }
         for (id, rule) in policy.rules.iter().enumerate() {
@@ -95,7 +104,7 @@ impl Writer<'_> {
     ) -> rusqlite::Result<(&'static str, (usize, usize))> {
         Ok(match kind {
             AuthorityKind::Application => ("application", (0, 0)),
-            AuthorityKind::X509 { anchors, crls } => {
+            AuthorityKind::X509 { anchors, crls, .. } => {
                 anchors.iter().try_for_each(|anchor| self.anchor(id, anchor))?;
                 crls.iter().try_for_each(|crl| self.crl(id, crl))?;
                 ("x509", (anchors.len(), 0))
@@ -271,6 +280,13 @@ impl Writer<'_> {
 
     fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
         self.transaction.prepare_cached(sql)?.execute(parameters).map(drop)
+    }
+}
+
+fn profile(kind: &AuthorityKind) -> &'static str {
+    match kind {
+        AuthorityKind::X509 { profile: Profile::Cabf, .. } => "cabf",
+        _ => "rfc5280",
     }
 }
 

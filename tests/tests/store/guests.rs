@@ -101,8 +101,8 @@ fn a_tls_program_with_its_own_callback_obeys_denials_and_constraints() {
         (FOR_TLS.into(), &foreign, Must::StayClosed),
         (FOR_MAIL.into(), &foreign, Must::StayClosed),
     ] {
-        let scene = Desk::new(&[&WORLD.own]).scene.anchor("ca", &WORLD.own_ca.pem());
-        let desk = Desk { scene }.policy(&WORLD.web, &policy);
+        let desk = Desk::new(&[&WORLD.own]).anchor("ca", &WORLD.own_ca);
+        let desk = desk.policy(&WORLD.web, &policy);
         let script = desk.file("client.pl", PERL);
         let server = ServerDraft::new(Service::Https, server).start();
         let runs = [Peerkey::Off, Peerkey::On].map(|peerkey| {

@@ -10,8 +10,7 @@ const DENIED: Must = Must::BeClosed("is denied by");
 const LIMITED: Must = Must::BeClosed("may not vouch for");
 
 fn desk(policy: &str) -> Desk {
-    let scene = Desk::new(&[&WORLD.own]).scene.anchor("own-ca", &WORLD.own_ca.pem());
-    Desk { scene }.policy(&WORLD.web, policy)
+    Desk::new(&[&WORLD.own]).anchor("own-ca", &WORLD.own_ca).policy(&WORLD.web, policy)
 }
 
 fn deny(who: &Issued) -> String {

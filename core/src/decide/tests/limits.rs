@@ -4,8 +4,8 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, Ser
 
 use super::world::*;
 use crate::decide::Application;
-use crate::policy::{DenialTarget, Scope};
-use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer};
+use crate::policy::{Accept, DenialTarget, Scope};
+use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 use crate::verdict::Reason;
 
 #[test]

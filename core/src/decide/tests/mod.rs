@@ -6,4 +6,5 @@ mod claims;
 mod grants;
 mod limits;
 mod stores;
+mod strict;
 mod world;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, PublicKeyData, SanType,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls_pki_types::SignatureVerificationAlgorithm;
 
@@ -16,7 +16,7 @@ use crate::pattern::Pattern;
 use crate::peer::{HostName, Name};
 use crate::policy::{
     Accept, Anchor, Authority, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin,
-    Place, Policy, Rule, Scope,
+    Place, Policy, Profile, Rule, Scope,
 };
 use crate::protocol::Protocol;
 use crate::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
@@ -65,6 +65,7 @@ impl Ca {
     pub(super) fn root(name: &str) -> Self {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
@@ -76,6 +77,7 @@ impl Ca {
     pub(super) fn certify_key(&self, name: &str, key: KeyPair) -> Self {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap() }
     }
 
@@ -172,7 +174,11 @@ impl World {
             purposes: Purposes::ALL,
         };
         let anchors = anchors.iter().map(anchor).collect();
-        self.authority(name, scope, AuthorityKind::X509 { anchors, crls })
+        self.authority(
+            name,
+            scope,
+            AuthorityKind::X509 { anchors, crls, profile: Profile::Rfc5280 },
+        )
     }
 
     pub(super) fn pin(
@@ -224,7 +230,16 @@ impl World {
     }
 
     pub(super) fn with<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
-        self.compiled(|policy| ask(&mut Decision::new(policy, query, &Ring).unwrap()))
+        self.with_crypto(query, &Ring, ask)
+    }
+
+    pub(super) fn with_crypto<T>(
+        &self,
+        query: &Query,
+        crypto: &dyn Crypto,
+        ask: impl FnOnce(&mut Decision<'_>) -> T,
+    ) -> T {
+        self.compiled(|policy| ask(&mut Decision::new(policy, query, crypto).unwrap()))
     }
 
     pub(super) fn at_store<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
