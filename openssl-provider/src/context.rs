@@ -10,6 +10,7 @@ use crate::memory::encoded;
 use crate::openssl::OpenSsl;
 use crate::parameters::Parameters;
 use crate::ssl::Ssl;
+use crate::store;
 
 /// A verification that libssl, or code of its kind, began.
 #[derive(Clone, Copy)]
@@ -142,19 +143,23 @@ impl<'a> Context<'a> {
         a == b || unsafe { self.openssl.crypto.X509_NAME_cmp(a, b) == 0 }
     }
 
-    /// The certificates of the program's store, also of its folders, that have this subject.
+    /// The certificates of the program's store, also of its folders, that have this subject; or of
+    /// the stack that it trusts instead of a store.
     pub(crate) fn stored(self, subject: *mut X509_NAME) -> Option<OwnedStack> {
         // SAFETY: context and name are valid; what comes back is ours to free.
-        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get1_certs(self.raw, subject) };
+        let raw = unsafe {
+            let look_up = self.openssl.crypto.X509_STORE_CTX_get_lookup_certs(self.raw)?;
+            look_up(self.raw, subject)
+        };
         // SAFETY: as above.
         unsafe { OwnedStack::new(self.openssl, raw.cast()) }
     }
 
-    /// A second verification of the same peer for the same connection: with the same parameters and
+    /// A second verification of the same peer, for the same connection if there is one: with the same parameters and
     /// store, of which only the certificates in `trusted` count.
     pub(crate) fn another(self, untrusted: &Stack, trusted: &Stack) -> Option<Another> {
         let crypto = &self.openssl.crypto;
-        let (ssl, index) = (self.ssl()?, self.ssl_index()?);
+        let ssl = self.known_ssl();
         // SAFETY: no arguments.
         let raw = unsafe { crypto.X509_STORE_CTX_new() };
         let another = (!raw.is_null()).then_some(Another { openssl: self.openssl, raw })?;
@@ -166,8 +171,11 @@ impl<'a> Context<'a> {
             crypto.X509_STORE_CTX_init(raw, store, leaf, untrusted.raw().cast()) == 1
                 && crypto.X509_VERIFY_PARAM_set1(crypto.X509_STORE_CTX_get0_param(raw), parameters)
                     == 1
-                && crypto.X509_STORE_CTX_set_ex_data(raw, index, ssl.raw().cast()) == 1
+                && ssl.is_none_or(|(ssl, index)| {
+                    crypto.X509_STORE_CTX_set_ex_data(raw, index, ssl.raw().cast()) == 1
+                })
         };
+        store::leave(another.context());
         // SAFETY: as above.
         unsafe { crypto.X509_STORE_CTX_set0_trusted_stack(raw, trusted.raw().cast()) };
         ready.then_some(another)
@@ -195,6 +203,12 @@ impl<'a> Context<'a> {
         let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get_ex_data(self.raw, index) };
         // SAFETY: it lives longer than the verification.
         (!raw.is_null()).then(|| unsafe { Ssl::new(self.openssl, raw.cast()) })
+    }
+
+    /// The same with its index, where libssl is in use at all: it is not looked for.
+    pub(crate) fn known_ssl(self) -> Option<(Ssl<'a>, c_int)> {
+        self.openssl.known_ssl()?;
+        Some((self.ssl()?, self.ssl_index()?))
     }
 
     /// The index under which libssl keeps the SSL.

@@ -20,10 +20,10 @@ use crate::openssl::OpenSsl;
 use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
 
-/// The facts of one verification.
+/// What one verification shows.
 pub(crate) struct Facts<'a> {
-    /// The connection.
-    pub(crate) ssl: Ssl<'a>,
+    /// The connection, if there is one.
+    pub(crate) ssl: Option<Ssl<'a>>,
     /// The leaf and what came with it, as the host has it.
     pub(crate) presented: Vec<Certified<'a>>,
     openssl: &'static OpenSsl,
@@ -46,6 +46,26 @@ impl<'a> Facts<'a> {
     pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
+        let mut facts = Self::read(context, role, peer(context, Some(ssl), role)?)?;
+        facts.ssl = Some(ssl);
+        facts.read_connection(ssl);
+        Ok(facts)
+    }
+
+    /// Reads what a verification shows that belongs to no handshake, or to one whose program verifies
+    /// by a callback of its own.
+    pub(crate) fn at_store(context: Context<'a>, is_smime: bool) -> Result<Self, CannotDecide> {
+        if context.known_ssl().is_some() {
+            return Self::of(context);
+        }
+        // Whom the program expects counts; what is claimed is claimed by whoever comes.
+        let peer = peer(context, None, Role::Server)?;
+        let mut facts = Self::read(context, Role::Client, peer)?;
+        facts.protocol = is_smime.then(|| Protocol::parse("smime")).flatten().into();
+        Ok(facts)
+    }
+
+    fn read(context: Context<'a>, role: Role, peer: Peer) -> Result<Self, CannotDecide> {
         let leaf = context.leaf();
         let (certificate, unreadable_leaf) = match leaf.map(Certified::read).transpose() {
             Ok(certificate) => (certificate, None),
@@ -57,7 +77,7 @@ impl<'a> Facts<'a> {
             (None, None) => context.raw_public_key().ok_or("the peer presented no key")?,
         };
         let mut facts = Self {
-            ssl,
+            ssl: None,
             presented: leaf.into_iter().collect(),
             openssl: context.openssl(),
             places: Vec::new(),
@@ -69,13 +89,12 @@ impl<'a> Facts<'a> {
             },
             spki,
             role,
-            peer: peer(context, ssl, role)?,
+            peer,
             locator: None,
             protocol: Fact::Unknown,
             time: context.parameters().check_time().unwrap_or_else(now),
         };
         facts.read_intermediates(context);
-        facts.read_connection();
         Ok(facts)
     }
 
@@ -104,9 +123,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn read_connection(&mut self) {
-        let socket = self.ssl.socket();
-        let selected = self.ssl.selected_alpn();
+    fn read_connection(&mut self, ssl: Ssl<'_>) {
+        let socket = ssl.socket();
+        let selected = ssl.selected_alpn();
         let (by_alpn, port) = match self.role {
             // What a server offered to speak and the client chose; and the port that it listens on.
             Role::Client => {
@@ -116,7 +135,7 @@ impl<'a> Facts<'a> {
             Role::Server => {
                 let remote = socket.and_then(remote_address);
                 self.locator = remote.map(|remote| canonical_address(remote.ip()));
-                let offered = self.ssl.offered_alpn();
+                let offered = ssl.offered_alpn();
                 let checked = self.openssl.checks_alpn();
                 (protocol_by_alpn(offered.as_deref(), selected.as_deref(), checked), remote)
             }
@@ -194,7 +213,7 @@ pub(crate) fn protocol_by_alpn(
 }
 
 /// Whom the program takes the peer to be.
-fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDecide> {
+fn peer(context: Context<'_>, ssl: Option<Ssl<'_>>, role: Role) -> Result<Peer, CannotDecide> {
     if role == Role::Client {
         return Ok(Peer::Claimed);
     }
@@ -202,7 +221,7 @@ fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDe
     let mut hosts = parameters.hosts();
     let (address, email) = (parameters.address(), parameters.email());
     if hosts.is_empty() && address.is_none() && email.is_none() {
-        hosts.extend(ssl.server_name());
+        hosts.extend(ssl.and_then(Ssl::server_name));
     }
     expected(&hosts, address.as_deref(), email.as_deref())
 }

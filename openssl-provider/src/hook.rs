@@ -12,7 +12,7 @@ use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::ssl::Ssl;
-use crate::{session, tickets, verify};
+use crate::{session, store, tickets, verify};
 
 /// From now on every new SSL_CTX of this copy is ours to judge for.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
@@ -28,7 +28,7 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             None,
         )
     };
-    index >= 0
+    index >= 0 && store::register(openssl)
 }
 
 unsafe extern "C" fn new_ssl_ctx(
@@ -60,6 +60,7 @@ unsafe extern "C" fn verify_peer(context: *mut X509_STORE_CTX, state: *mut c_voi
     let openssl = unsafe { &*state.cast::<OpenSsl>() };
     // SAFETY: libssl's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, context) };
+    store::leave(context);
     guarded(None, || Some(verify::verify_peer(context))).unwrap_or_else(|| {
         // A program that only looks at the recorded result must see one.
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);

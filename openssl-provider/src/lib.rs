@@ -27,6 +27,7 @@ mod refusal;
 mod sentence;
 mod session;
 mod ssl;
+mod store;
 mod tickets;
 mod verify;
 mod vfs;

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
     CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto,
@@ -28,6 +28,8 @@ pub(crate) struct OpenSsl {
     ssl: OnceLock<Libssl>,
     /// Under this index a verification finds its run.
     pub(crate) run_index: c_int,
+    /// Under this index a verification outside of TLS finds what is kept for it.
+    pub(crate) watch_index: AtomicI32,
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
     /// Under this index an SSL_CTX finds the policy that its cache is of.
@@ -123,6 +125,7 @@ impl OpenSsl {
             newer,
             ssl: OnceLock::new(),
             run_index,
+            watch_index: AtomicI32::new(-1),
             offer_index,
             era_index,
             flush: OnceLock::new(),
@@ -163,6 +166,11 @@ impl OpenSsl {
     /// SSL_CTX_flush_sessions(3), where there is one.
     pub(crate) fn flush_sessions(&self) -> Option<FlushSessions> {
         self.flush.get().copied()
+    }
+
+    /// The functions of its libssl, if an SSL_CTX was ever made.
+    pub(crate) fn known_ssl(&self) -> Option<&Libssl> {
+        self.ssl.get()
     }
 
     /// The object that has libssl's functions and sees this libcrypto.

@@ -206,7 +206,8 @@ pub(crate) unsafe fn may_resume(
 
 /// Notes that what this session brought was accepted.
 pub(crate) fn accepted(context: Context<'_>, policy: FileId, facts: &Facts<'_>) {
-    let (openssl, ssl) = (context.openssl(), facts.ssl);
+    let openssl = context.openssl();
+    let Some(ssl) = facts.ssl else { return };
     // A protocol that the server chose among several can be another one the next time.
     if !ssl.is_server() && protocol(ssl).as_ref() != facts.protocol().known() {
         return;

@@ -77,7 +77,7 @@ impl Judge<'_> {
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = self.ruled_out(policy, decision)?;
+            broken = ruled_out(self.context, policy, decision)?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, facts, decision)?
@@ -109,24 +109,6 @@ impl Judge<'_> {
             Outcome::Accept(_) => None,
             Outcome::Reject(reason) => Some(reason.clone()),
         })
-    }
-
-    /// The first certificate of the chain that was found through which no path may go.
-    fn ruled_out(
-        &self,
-        policy: &Compiled,
-        decision: &Decision<'_>,
-    ) -> Result<Option<(usize, Reason)>, CannotDecide> {
-        if policy.meta().denials == 0 && policy.meta().constraints == 0 {
-            return Ok(None);
-        }
-        for (depth, certified) in self.context.chain().into_iter().enumerate() {
-            let reason = rules_out(decision, certified).map_err(|error| self.explain(&error))?;
-            if let Some(reason) = reason {
-                return Ok(Some((depth, reason)));
-            }
-        }
-        Ok(None)
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
@@ -185,6 +167,25 @@ impl Judge<'_> {
     fn explain(&self, error: &StoreError) -> CannotDecide {
         self.context.openssl().policies.explain(error)
     }
+}
+
+/// The first certificate of the chain that was found through which no path may go.
+pub(crate) fn ruled_out(
+    context: Context<'_>,
+    policy: &Compiled,
+    decision: &Decision<'_>,
+) -> Result<Option<(usize, Reason)>, CannotDecide> {
+    if policy.meta().denials == 0 && policy.meta().constraints == 0 {
+        return Ok(None);
+    }
+    for (depth, certified) in context.chain().into_iter().enumerate() {
+        let reason = rules_out(decision, certified);
+        let reason = reason.map_err(|error| context.openssl().policies.explain(&error))?;
+        if let Some(reason) = reason {
+            return Ok(Some((depth, reason)));
+        }
+    }
+    Ok(None)
 }
 
 /// Why no path may go through a certificate of the host's. One that cannot be read could be any.

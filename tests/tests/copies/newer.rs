@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use peerkey_tests::desk::Desk;
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, Outcome, Visit, s_client};
 use peerkey_tests::run::{Daemon, PATIENCE, run_with, until};
@@ -135,4 +136,36 @@ fn python(scene: &Scene, there: &Visit, must: Must) {
         Client::Urllib.visit(&scene.site, peerkey, &there)
     });
     must.hold("Python on the newer OpenSSL", &without, &with);
+}
+
+#[test]
+fn a_verification_outside_of_tls_is_judged_too() {
+    let (own, web) = (Draft::ca("Own Root").self_signed(), Draft::ca("Web Root").self_signed());
+    let [member, foreign] = [&own, &web].map(|ca| Draft::mail("a@mail.example").signed_by(ca));
+    for newer in &*NEWER {
+        let program = newer.join("openssl");
+        let desk = |policy: &str| Desk::new(&[&own]).policy(&web, policy).with(program.clone());
+        let denied = desk(&format!("[[deny]]\nspki = '{}'\n", member.pin()));
+        denied.verify(&member, &[], Must::BeClosed("is denied by"));
+        let mail = desk(&format!(
+            "[authority.web]\nkind = 'x509'\nanchors = ['anchors/web.pem']\n[[rule]]\n\
+             applications = ['{}']\nprotocols = ['smime']\npeers = ['@mail.example']\n\
+             accept = {{ any = ['application', 'web'] }}\n",
+            std::fs::canonicalize(&program).unwrap().display()
+        ));
+        for (purpose, must) in [
+            ("smimesign", Must::BeOpened),
+            ("smimeencrypt", Must::BeOpened),
+            ("any", Must::StayClosed),
+            ("codesign", Must::StayClosed),
+            ("ocsphelper", Must::StayClosed),
+        ] {
+            mail.verify(&foreign, &["-purpose", purpose], must);
+        }
+        for tool in ["cms", "smime"] {
+            mail.sign(tool, &foreign);
+            mail.verify_signed(tool, &[], Must::BeOpened);
+            mail.verify_signed(tool, &["-purpose", "any"], Must::StayClosed);
+        }
+    }
 }
