@@ -29,6 +29,8 @@ const LIBCRYPTO: &[&str] = &[
     "EVP_PKEY_get_base_id",
     "EVP_PKEY_get_bits",
     "EVP_PKEY_get_bn_param",
+    "OSSL_LIB_CTX_get0_global_default",
+    "OSSL_LIB_CTX_set0_default",
     "OPENSSL_sk_free",
     "OPENSSL_sk_new_null",
     "OPENSSL_sk_num",
@@ -157,6 +159,8 @@ const CONSTANTS: &[&str] = &[
 
 const TYPES: &[&str] = &[
     "CRYPTO_EX_DATA",
+    "CRYPTO_EX_dup",
+    "CRYPTO_EX_free",
     "ERR_STRING_DATA",
     "OSSL_CORE_HANDLE",
     "OSSL_DISPATCH",
@@ -177,7 +181,7 @@ const HEADERS: &str = "#include <openssl/bn.h>\n#include <openssl/core.h>\n\
     #include <openssl/ssl.h>\n#include <openssl/sslerr.h>\n#include <openssl/x509.h>\n\
     #include <openssl/x509_vfy.h>\n#include <openssl/x509v3.h>\n";
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     // Code that a host may call at any moment is never unloaded; nothing is bound later.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete,-z,now");

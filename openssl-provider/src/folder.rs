@@ -3,12 +3,12 @@
 
 use std::ffi::{CStr, CString, OsStr, c_int};
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::ptr::null_mut;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 /// Out of the way of hosts that count on low numbers.
@@ -24,16 +24,42 @@ pub(crate) struct Folder {
     descriptor: AtomicI32,
     device: AtomicU64,
     inode: AtomicU64,
+    /// The root folder at init, by device and inode.
+    root: Option<(u64, u64)>,
 }
 
 /// Which file it is, and which content of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
-    pub(crate) device: u64,
-    pub(crate) inode: u64,
-    size: i64,
+    device: u64,
+    inode: u64,
+    pub(crate) size: i64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+impl FileId {
+    fn of(stat: &libc::stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+
+    /// Whether the descriptor is of this file.
+    pub(crate) fn is_of(&self, descriptor: RawFd) -> bool {
+        status(descriptor).is_ok_and(|s| (s.st_dev, s.st_ino) == (self.device, self.inode))
+    }
+
+    /// Whether the descriptor is of this file, and its content is as it was. (A file that is renamed, or
+    /// loses its name, changes in no other way.)
+    pub(crate) fn is_unchanged(&self, descriptor: RawFd) -> bool {
+        let now = status(descriptor).map(|stat| Self { changed: self.changed, ..Self::of(&stat) });
+        now.is_ok_and(|now| now == *self)
+    }
 }
 
 /// Why a file of the folder cannot be used.
@@ -57,6 +83,7 @@ impl Folder {
             descriptor: AtomicI32::new(-1),
             device: AtomicU64::new(0),
             inode: AtomicU64::new(0),
+            root: root(),
         };
         let _ = folder.reopen();
         folder
@@ -79,16 +106,16 @@ impl Folder {
     }
 
     /// Opens the file that stands under this name now.
-    pub(crate) fn open(&self, name: &CStr) -> Result<(File, FileId), FolderError> {
+    pub(crate) fn open(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
         const FLAGS: c_int =
             libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = self.in_folder(name, |folder, name| {
             // SAFETY: a C string.
-            owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) })
+            owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) }).and_then(moved_up)
         })?;
         let stat = status(file.as_raw_fd()).map_err(|error| self.error(name, error))?;
         let id = self.trusted_file(name, &stat)?;
-        Ok((File::from(file), id))
+        Ok((file, id))
     }
 
     /// Runs an operation in the folder, and again if the folder was replaced since it was opened.
@@ -98,16 +125,29 @@ impl Folder {
         operation: impl Fn(RawFd, &CStr) -> io::Result<T>,
     ) -> Result<T, FolderError> {
         let held = match self.held() {
-            Some(held) => held,
-            None => self.reopen()?,
+            Some(held) if self.is_in_place() => held,
+            _ => self.reopen()?,
         };
-        match operation(held, name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = self.reopen()?;
-                operation(folder, name).map_err(|error| self.error(name, error))
-            }
-            result => result.map_err(|error| self.error(name, error)),
+        operation(held, name).map_err(|error| self.error(name, error))
+    }
+
+    /// Whether the path still leads to the folder, or leads nowhere that we can see: after chroot(2)
+    /// another folder there is somebody else's, and with fewer rights there is none.
+    fn is_in_place(&self) -> bool {
+        if root() != self.root {
+            return true;
         }
+        let Ok(path) = CString::new(self.path.as_os_str().as_bytes()) else { return true };
+        // SAFETY: a C string, and room for the result.
+        match stat_with(|stat| unsafe { libc::stat(path.as_ptr(), stat) }) {
+            Ok(stat) => self.is_ours(&stat),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    fn is_ours(&self, stat: &libc::stat) -> bool {
+        stat.st_dev == self.device.load(Ordering::Acquire)
+            && stat.st_ino == self.inode.load(Ordering::Acquire)
     }
 
     /// The descriptor, if it still is that of the folder: hosts close descriptors that they do not
@@ -118,9 +158,7 @@ impl Folder {
             return None;
         }
         let stat = status(descriptor).ok()?;
-        let same = stat.st_dev == self.device.load(Ordering::Acquire)
-            && stat.st_ino == self.inode.load(Ordering::Acquire);
-        (same && self.trusted_folder(&stat).is_ok()).then_some(descriptor)
+        (self.is_ours(&stat) && self.trusted_folder(&stat).is_ok()).then_some(descriptor)
     }
 
     /// Opens the folder by its path. A descriptor from before is kept if it is of the same folder; if
@@ -131,15 +169,17 @@ impl Folder {
         if !self.path.is_absolute() {
             return Err(fail(&"state-dir is no absolute path"));
         }
+        if root() != self.root {
+            return Err(fail(
+                &"it is not open any more, and the process has another root folder now",
+            ));
+        }
         let path = CString::new(self.path.as_os_str().as_bytes()).map_err(|e| fail(&e))?;
         // SAFETY: a C string.
         let opened = owned(unsafe { libc::open(path.as_ptr(), FLAGS) }).map_err(|e| fail(&e))?;
         let stat = status(opened.as_raw_fd()).map_err(|e| fail(&e))?;
         self.trusted_folder(&stat)?;
-        if let Some(held) = self.held()
-            && (stat.st_dev, stat.st_ino)
-                == (self.device.load(Ordering::Acquire), self.inode.load(Ordering::Acquire))
-        {
+        if let Some(held) = self.held().filter(|_| self.is_ours(&stat)) {
             return Ok(held);
         }
         let descriptor = moved_up(opened).map_err(|e| fail(&e))?.into_raw_fd();
@@ -161,39 +201,66 @@ impl Folder {
             return Err(self.error(name, "it is no regular file"));
         }
         trusted(stat, false).map_err(|why| self.error(name, why))?;
-        Ok(FileId {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: stat.st_size,
-            modified: (stat.st_mtime, stat.st_mtime_nsec),
-            changed: (stat.st_ctime, stat.st_ctime_nsec),
-        })
+        Ok(FileId::of(stat))
     }
 
     fn error(&self, name: &CStr, why: impl fmt::Display) -> FolderError {
         let name = OsStr::from_bytes(name.to_bytes());
         let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
-        FolderError { path, why: why.to_string() }
+        FolderError { path, why: in_english(|| why.to_string()) }
     }
 }
 
-/// Which file a descriptor is of, by device and inode.
-pub(crate) fn device_and_inode(descriptor: RawFd) -> Option<(u64, u64)> {
-    status(descriptor).ok().map(|stat| (stat.st_dev, stat.st_ino))
+/// The system's words for an error are in the host's language otherwise, and in its character set.
+fn in_english<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the locale "C" always exists, is never freed, and is this thread's for this call only.
+    unsafe {
+        let host = libc::uselocale(libc::newlocale(libc::LC_ALL_MASK, c"C".as_ptr(), null_mut()));
+        let result = body();
+        libc::uselocale(host);
+        result
+    }
+}
+
+/// Which folder is the root, by device and inode.
+fn root() -> Option<(u64, u64)> {
+    // SAFETY: a C string, and room for the result.
+    let stat = stat_with(|stat| unsafe { libc::stat(c"/".as_ptr(), stat) });
+    stat.ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 /// Whether nobody but root and the program's own user can have written it.
 fn trusted(stat: &libc::stat, sticky: bool) -> Result<(), String> {
     // SAFETY: no arguments, and it cannot fail.
-    let owner =
-        [0, OVERFLOW_UID].contains(&stat.st_uid) || stat.st_uid == unsafe { libc::geteuid() };
-    if !owner {
+    let own = unsafe { libc::geteuid() };
+    let is_roots = stat.st_uid == 0 || (stat.st_uid == OVERFLOW_UID && in_user_namespace());
+    if !is_roots && stat.st_uid != own {
         return Err(format!("its owner is user {}, who is not trusted", stat.st_uid));
     }
     if stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0 && !sticky {
         return Err(format!("others may write it (mode {:o})", stat.st_mode & 0o7777));
     }
     Ok(())
+}
+
+/// Whether this process sees mapped users: then root's files may show the overflow uid. Where all users
+/// are mapped to themselves, that uid is just somebody's.
+fn in_user_namespace() -> bool {
+    const ALL: [&[u8]; 3] = [b"0", b"0", b"4294967295"];
+    let map = start_of(c"/proc/self/uid_map").unwrap_or([0; 64]);
+    !map.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).eq(ALL)
+}
+
+/// The first bytes of a file, with the system calls that are made here anyway: others may be forbidden.
+fn start_of(path: &CStr) -> io::Result<[u8; 64]> {
+    let mut start = [b' '; 64];
+    // SAFETY: a C string.
+    let file = owned(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })?;
+    // SAFETY: a buffer of this length.
+    match unsafe { libc::read(file.as_raw_fd(), start.as_mut_ptr().cast(), start.len()) } {
+        0.. => Ok(start),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn status(descriptor: RawFd) -> io::Result<libc::stat> {
@@ -272,6 +339,21 @@ mod tests {
             folder.look(c"a").unwrap();
             fs::remove_dir_all(&path).unwrap();
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_replaced_is_left() {
+        let (path, aside) = (temporary("swapped"), temporary("aside"));
+        write(&path.join("a"), "1");
+        let folder = Folder::new(&path);
+        let first = folder.look(c"a").unwrap();
+        fs::remove_dir(&aside).unwrap();
+        fs::rename(&path, &aside).unwrap();
+        assert!(folder.look(c"a").unwrap_err().to_string().contains("swapped"));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        write(&path.join("a"), "1");
+        assert_ne!(folder.look(c"a").unwrap(), first);
     }
 
     #[test]

@@ -11,11 +11,23 @@ use crate::context::Context;
 use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::registries::Registry;
 use crate::ssl::Ssl;
 use crate::{session, store, tickets, verify};
 
-/// From now on every new SSL_CTX of this copy is ours to judge for.
+/// From now on every new SSL_CTX of this copy is ours to judge for, where this thread registers.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
+    let refuses = match openssl.registries.look(&openssl.crypto) {
+        Registry::Hooked => return true,
+        Registry::Ours => false,
+        Registry::Perhaps => {
+            let _ = openssl.takes_indices();
+            false
+        }
+        // What the host keeps under our numbers would be taken for ours.
+        Registry::Strange => !openssl.takes_indices(),
+    };
+    let new = if refuses { new_ssl_ctx_to_refuse } else { new_ssl_ctx };
     let state = std::ptr::from_ref(openssl).cast_mut().cast();
     // SAFETY: the callback fits the class, and the state lives as long as the process.
     let index = unsafe {
@@ -23,12 +35,16 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             CRYPTO_EX_INDEX_SSL_CTX,
             0,
             state,
-            Some(new_ssl_ctx),
+            Some(new),
             None,
             None,
         )
     };
-    index >= 0 && store::register(openssl)
+    let hooked = index >= 0 && (refuses || store::register(openssl));
+    if hooked {
+        openssl.registries.remember(&openssl.crypto);
+    }
+    hooked
 }
 
 unsafe extern "C" fn new_ssl_ctx(
@@ -39,7 +55,7 @@ unsafe extern "C" fn new_ssl_ctx(
     _: c_long,
     state: *mut c_void,
 ) {
-    guarded((), || {
+    let hook = || {
         // SAFETY: `register` gave this state.
         let openssl: &'static OpenSsl = unsafe { &*state.cast() };
         let Some(ssl) = openssl.ssl() else { return };
@@ -51,17 +67,71 @@ unsafe extern "C" fn new_ssl_ctx(
             session::watch(openssl, ssl, ssl_ctx);
             tickets::watch(openssl, ssl, ssl_ctx);
         }
+    };
+    if guarded("new_ssl_ctx", None, || Some(hook())).is_none() {
+        // SAFETY: as we were called.
+        unsafe { refuse_all(ssl_ctx.cast(), state) };
+    }
+}
+
+/// In the place of `new_ssl_ctx` where that cannot do its work.
+unsafe extern "C" fn new_ssl_ctx_to_refuse(
+    ssl_ctx: *mut c_void,
+    _: *mut c_void,
+    _: *mut CRYPTO_EX_DATA,
+    _: c_int,
+    _: c_long,
+    state: *mut c_void,
+) {
+    // SAFETY: as OpenSSL calls us.
+    unsafe { refuse_all(ssl_ctx.cast(), state) };
+}
+
+/// An SSL_CTX that cannot be hooked as it should be takes nobody's word.
+///
+/// # Safety
+///
+/// The SSL_CTX is being made, and the state is that of `register`.
+unsafe fn refuse_all(ssl_ctx: *mut SSL_CTX, state: *mut c_void) {
+    guarded("refuse_all", (), || {
+        // SAFETY: as promised.
+        let openssl = unsafe { &*state.cast::<OpenSsl>() };
+        let Some(ssl) = openssl.ssl() else { return };
+        // SAFETY: as promised; the callback lives for ever.
+        unsafe { ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(refuse_peer), state) }
     });
+}
+
+/// SSL_CTX_set_cert_verify_callback(3), for what `refuse_all` has to do with.
+unsafe extern "C" fn refuse_peer(context: *mut X509_STORE_CTX, state: *mut c_void) -> c_int {
+    // SAFETY: as for `verify_peer`.
+    unsafe { answer(context, state, verify::cannot_verify) }
 }
 
 /// SSL_CTX_set_cert_verify_callback(3).
 unsafe extern "C" fn verify_peer(context: *mut X509_STORE_CTX, state: *mut c_void) -> c_int {
-    // SAFETY: `new_ssl_ctx` gave this state with the callback.
+    // SAFETY: as libssl calls us, with the state of `new_ssl_ctx`.
+    unsafe {
+        answer(context, state, |context| {
+            store::leave(context);
+            verify::verify_peer(context)
+        })
+    }
+}
+
+/// # Safety
+///
+/// As libssl calls its verify callback, with a state of `register`.
+unsafe fn answer(
+    context: *mut X509_STORE_CTX,
+    state: *mut c_void,
+    verify: fn(Context<'_>) -> c_int,
+) -> c_int {
+    // SAFETY: `register` gave this state.
     let openssl = unsafe { &*state.cast::<OpenSsl>() };
     // SAFETY: libssl's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, context) };
-    store::leave(context);
-    guarded(None, || Some(verify::verify_peer(context))).unwrap_or_else(|| {
+    guarded("verify", None, || Some(verify(context))).unwrap_or_else(|| {
         // A program that only looks at the recorded result must see one.
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
         0
@@ -97,7 +167,7 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
     if content_type != SSL3_RT_HANDSHAKE || message.is_null() || ssl.is_null() {
         return;
     }
-    guarded((), || {
+    guarded("on_message", (), || {
         let Some(openssl) = copy(SLOT) else { return };
         // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
         let (message, ssl) = unsafe {
@@ -160,7 +230,7 @@ pub(crate) unsafe extern "C" fn free_offer(
     _: *mut c_void,
 ) {
     // SAFETY: OpenSSL calls this once, for what stands under our index.
-    guarded((), || unsafe { drop_offer(offer) });
+    guarded("free_offer", (), || unsafe { drop_offer(offer) });
 }
 
 /// A copy of an SSL has offered nothing yet (otherwise both would free one offer).

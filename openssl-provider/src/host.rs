@@ -30,8 +30,9 @@ pub(crate) fn openssl() -> &'static OpenSsl {
         state_dir: "/nowhere".into(),
         on_error: OnError::Reject,
         executable: Fact::Unknown,
+        unread: false,
     };
-    copy_with(function, settings).unwrap().0
+    copy_with(function, settings).unwrap()
 }
 
 /// A key pair of the host's.

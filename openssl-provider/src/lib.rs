@@ -24,6 +24,7 @@ mod params;
 mod policy;
 mod recent;
 mod refusal;
+mod registries;
 mod sentence;
 mod session;
 mod ssl;
@@ -57,11 +58,20 @@ pub unsafe extern "C" fn OSSL_provider_init(
 ) -> c_int {
     entry::silence_panics();
     // SAFETY: as libcrypto passes them.
-    let hooked = guarded(false, || unsafe { hook_into_caller(handle, core) }.is_some());
+    let hooked = unsafe {
+        guarded("init", None, || hook_into_caller(handle, core, Settings::read).or(Some(false)))
+            // At least every peer is refused then, with a reason: nobody notices that we are not there.
+            .or_else(|| {
+                guarded("init again", None, || {
+                    hook_into_caller(handle, core, |_, _| Settings::unread())
+                })
+            })
+            .unwrap_or(false)
+    };
     let inert = || {
         // SAFETY: as above; the table has its last entry at least.
         let function = unsafe { (*core).function }.map(|function| function as *const c_void);
-        guarded(c"inert", || inert::because(function)).as_ptr()
+        guarded("inert", c"inert", || inert::because(function)).as_ptr()
     };
     // SAFETY: libcrypto passes places for both.
     unsafe {
@@ -71,11 +81,15 @@ pub unsafe extern "C" fn OSSL_provider_init(
     1
 }
 
+/// How the settings are asked for.
+type Ask = unsafe fn(*const OSSL_CORE_HANDLE, &[OSSL_DISPATCH]) -> Settings;
+
 /// Hooks the copy of OpenSSL that calls us. None where it cannot be told from another.
 unsafe fn hook_into_caller(
     handle: *const OSSL_CORE_HANDLE,
     core: *const OSSL_DISPATCH,
-) -> Option<()> {
+    ask: Ask,
+) -> Option<bool> {
     // SAFETY: libcrypto's dispatch table, which ends with number 0.
     let core = unsafe {
         let length = (0..).take_while(|&i| (*core.add(i)).function_id != 0).count();
@@ -83,9 +97,8 @@ unsafe fn hook_into_caller(
     };
     let function = core.first()?.function? as *const c_void;
     // SAFETY: handle and functions as libcrypto passes them.
-    let settings = || unsafe { Settings::read(handle, core) };
-    let (openssl, first) = openssl::copy_with(function, settings)?;
-    (!first || hook::register(openssl)).then_some(())
+    let settings = || unsafe { ask(handle, core) };
+    Some(hook::register(openssl::copy_with(function, settings)?))
 }
 
 /// What libcrypto hands back to us as our state where the hook is in place; else it is a C string that
@@ -130,7 +143,7 @@ unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const OSSL_PARAM {
 
 unsafe extern "C" fn get_params(state: *mut c_void, params: *mut OSSL_PARAM) -> c_int {
     // SAFETY: libcrypto passes an array that ends with a null key, and the state that we gave it.
-    guarded(0, || unsafe {
+    guarded("get_params", 0, || unsafe {
         let inert = (state != ACTIVE).then(|| CStr::from_ptr(state.cast()));
         params::answer(params, inert).into()
     })

@@ -4,7 +4,6 @@ use std::ffi::c_int;
 use std::ptr::null_mut;
 
 use peerkey_core::decide::{Application, Decision, Fault};
-use peerkey_core::store::StoreError;
 
 use crate::bindings::{
     RPK_UNTRUSTED, X509_STORE_CTX, X509_STORE_CTX_verify_cb, X509_V_ERR_APPLICATION_VERIFICATION,
@@ -33,7 +32,7 @@ pub(crate) struct Native {
     /// Whether a fault of it was overruled.
     pub(crate) overruled: bool,
     /// Why the decision failed meanwhile.
-    pub(crate) failed: Option<StoreError>,
+    pub(crate) failed: Option<CannotDecide>,
 }
 
 /// Verifies with the program's own anchors and settings. Where the policy accepts in spite of a fault,
@@ -74,6 +73,9 @@ pub(crate) fn again_without(
     let again = context.another(&untrusted, &trusted).ok_or("no memory")?;
     let mut run = Run::new(context, facts, decision, Kind::Again);
     let returned = openssl.quietly(|| run.verify(again.context()))?;
+    if let Some(failed) = run.failed {
+        return Err(failed);
+    }
     let holds = returned == 1 && again.context().error() == X509_V_OK;
     // A server that builds its own chain shows nothing to build it from, and sends what was found.
     if holds && (facts.ssl.is_some() || !context.untrusted().is_empty()) {
@@ -99,7 +101,7 @@ struct Run<'r, 'd> {
     /// The faults in OpenSSL's words.
     words: Vec<String>,
     overruled: bool,
-    failed: Option<StoreError>,
+    failed: Option<CannotDecide>,
 }
 
 impl<'r, 'd> Run<'r, 'd> {
@@ -182,7 +184,7 @@ impl<'r, 'd> Run<'r, 'd> {
         match context.openssl().quietly(|| decision.overrules(faults)) {
             Ok(overruled) => overruled,
             Err(error) => {
-                self.failed = Some(error);
+                self.failed = Some(context.openssl().policies.explain(&error));
                 false
             }
         }
@@ -251,10 +253,24 @@ unsafe extern "C" fn on_step<const SLOT: usize>(ok: c_int, raw: *mut X509_STORE_
     let Some(openssl) = copy(SLOT) else { return 0 };
     // SAFETY: OpenSSL's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, raw) };
-    guarded(None, || Some(step(ok, context))).unwrap_or_else(|| {
-        context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
-        0
-    })
+    guarded("on_step", None, || Some(step(ok, context)))
+        .or_else(|| guarded("give_up", None, || Some(give_up(ok, context))))
+        .unwrap_or_else(|| {
+            context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
+            0
+        })
+}
+
+/// A step failed: the program's own verification goes on as it is, and there is no decision of ours.
+fn give_up(ok: c_int, context: Context<'_>) -> c_int {
+    let Some(run) = context.run() else { return 0 };
+    // SAFETY: as for `step`, which is over.
+    let run = unsafe { run.cast::<Run<'_, '_>>().as_mut() };
+    run.failed = Some(CannotDecide::failed());
+    match run.kind {
+        Kind::First => tell(run.program, ok, context),
+        Kind::Again => 0,
+    }
 }
 
 fn step(ok: c_int, context: Context<'_>) -> c_int {

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
-    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto,
-    Libssl, Newer, SSL_CTX,
+    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup,
+    CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX,
 };
 use crate::hook;
 use crate::memory::text;
@@ -15,6 +15,7 @@ use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::policy::Policies;
 use crate::refusal::Refusals;
+use crate::registries::Registries;
 use crate::session::{Marks, SecurityCallback};
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
@@ -26,6 +27,8 @@ pub(crate) struct OpenSsl {
     /// Those that not every version has.
     pub(crate) newer: Newer,
     ssl: OnceLock<Libssl>,
+    /// The registries of indices in which we are.
+    pub(crate) registries: Registries,
     /// Under this index a verification finds its run.
     pub(crate) run_index: c_int,
     /// Under this index a verification outside of TLS finds what is kept for it.
@@ -61,39 +64,59 @@ pub(crate) fn copy(slot: usize) -> Option<&'static OpenSsl> {
 }
 
 /// The copy that holds this function of libcrypto's. The first time it is taken in with these
-/// settings, and `true` comes with it. None if its functions cannot be told from another copy's.
+/// settings. None if its functions cannot be told from another copy's.
 pub(crate) fn copy_with(
     function: *const c_void,
     settings: impl FnOnce() -> Settings,
-) -> Option<(&'static OpenSsl, bool)> {
+) -> Option<&'static OpenSsl> {
     let object = Object::of(function)?;
     let known = (0..SLOTS).map_while(copy).find(|copy| copy.base == object.base);
     match known {
-        Some(known) => Some((known, false)),
+        Some(known) => Some(known),
         None => publish(OpenSsl::new(&object, settings)?),
     }
 }
 
 /// Puts a copy into the first free slot, unless another thread did so with the same copy.
-fn publish(mut openssl: OpenSsl) -> Option<(&'static OpenSsl, bool)> {
+fn publish(mut openssl: OpenSsl) -> Option<&'static OpenSsl> {
     let base = openssl.base;
     for (slot, place) in COPIES.iter().enumerate() {
         openssl.slot = slot;
         let ours = Box::into_raw(Box::new(openssl));
         match place.compare_exchange(null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: leaked just now.
-            Ok(_) => return Some((unsafe { &*ours }, true)),
+            Ok(_) => return Some(unsafe { &*ours }),
             Err(other) => {
                 // SAFETY: nobody else has seen it; and what stands in a slot stays there.
                 let (back, other) = unsafe { (Box::from_raw(ours), &*other) };
                 if other.base == base {
-                    return Some((other, false));
+                    return Some(other);
                 }
                 openssl = *back;
             }
         }
     }
     None
+}
+
+/// The indices that we use, in this order. The functions fit what is put there.
+const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 3] = [
+    (CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
+    (CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
+    (CRYPTO_EX_INDEX_SSL_CTX, None, None),
+];
+
+/// # Safety
+///
+/// The functions fit what is put under the index.
+unsafe fn new_index(
+    crypto: &Libcrypto,
+    class: c_int,
+    dup: CRYPTO_EX_dup,
+    free: CRYPTO_EX_free,
+) -> c_int {
+    // SAFETY: as promised.
+    unsafe { crypto.CRYPTO_get_ex_new_index(class, 0, null_mut(), None, dup, free) }
 }
 
 impl OpenSsl {
@@ -107,17 +130,9 @@ impl OpenSsl {
         let newer = Newer::of(&library);
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
-        // SAFETY: plain registrations; the free function fits what is put under its index.
-        let (run_index, offer_index, era_index) = unsafe {
-            let index = |class, dup, free| {
-                crypto.CRYPTO_get_ex_new_index(class, 0, null_mut(), None, dup, free)
-            };
-            (
-                index(CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
-                index(CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
-                index(CRYPTO_EX_INDEX_SSL_CTX, None, None),
-            )
-        };
+        // SAFETY: as `INDICES` says it.
+        let [run_index, offer_index, era_index] =
+            INDICES.map(|(class, dup, free)| unsafe { new_index(&crypto, class, dup, free) });
         let settings = settings();
         Some(Self {
             base: object.base,
@@ -131,10 +146,21 @@ impl OpenSsl {
             flush: OnceLock::new(),
             marks: Marks::new(),
             security: OnceLock::new(),
+            registries: Registries::new(&crypto),
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
             settings,
             crypto,
+        })
+    }
+
+    /// Takes the same indices in the registry of another library context. False if one is in use there.
+    pub(crate) fn takes_indices(&self) -> bool {
+        let ours = [self.run_index, self.offer_index, self.era_index];
+        INDICES.into_iter().zip(ours).all(|((class, dup, free), ours)| {
+            // SAFETY: as `INDICES` says it; those below ours are never used.
+            let next = || unsafe { new_index(&self.crypto, class, dup, free) };
+            std::iter::repeat_with(next).find(|new| !(0..ours).contains(new)) == Some(ours)
         })
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) on_error: OnError,
     /// The executable that this process runs.
     pub(crate) executable: Fact<String>,
+    /// Whether they could not be read.
+    pub(crate) unread: bool,
 }
 
 /// `on-error`.
@@ -53,6 +55,17 @@ impl Settings {
                 _ => OnError::Reject,
             },
             executable: executable(),
+            unread: false,
+        }
+    }
+
+    /// What holds where the settings cannot be read: no policy is known, and every peer is refused.
+    pub(crate) fn unread() -> Self {
+        Self {
+            state_dir: DEFAULT_STATE_DIR.into(),
+            on_error: OnError::Reject,
+            executable: Fact::Unknown,
+            unread: true,
         }
     }
 }

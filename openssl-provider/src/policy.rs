@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process;
@@ -17,7 +17,7 @@ use peerkey_core::rule::{Enforce, Mode};
 use peerkey_core::store::{Compiled, StoreError, file_name};
 
 use crate::evp::Caches;
-use crate::folder::{FileId, Folder, device_and_inode};
+use crate::folder::{FileId, Folder};
 use crate::recent::{Recent, soon};
 use crate::vfs;
 
@@ -68,8 +68,15 @@ impl AtStores {
 }
 
 /// Why there is no decision: the file and the cause, or what failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CannotDecide(pub(crate) String);
+
+impl CannotDecide {
+    /// A panic of ours, which is told nowhere else.
+    pub(crate) fn failed() -> Self {
+        Self("something failed inside peerkey".into())
+    }
+}
 
 impl<T: fmt::Display> From<T> for CannotDecide {
     fn from(why: T) -> Self {
@@ -155,12 +162,13 @@ impl Policies {
 
     fn open(&self) -> Result<Connection, CannotDecide> {
         if !vfs::install() {
-            return Err(CannotDecide("SQLite has no system calls to replace".into()));
+            return Err(CannotDecide("SQLite cannot be taught how to read the policy".into()));
         }
-        let (file, id) = self.folder.open(&self.file)?;
-        let name = vfs::name_of(file.as_fd());
-        let compiled = Compiled::open(&name).map_err(|error| self.explain(&error))?;
-        Ok(Connection { compiled, file: id, descriptor: vfs::last_opened() })
+        let (opened, file) = self.folder.open(&self.file)?;
+        let descriptor = opened.as_raw_fd();
+        let compiled = vfs::open_with(opened, file, Compiled::open);
+        let compiled = compiled.map_err(|error| self.explain(&error))?;
+        Ok(Connection { compiled, file, descriptor })
     }
 
     /// An error of the compiled policy, with the path that people know in place of SQLite's name.
@@ -193,10 +201,7 @@ impl Process {
         loop {
             // The lock is given back before a connection is closed.
             let connection = soon(&self.idle)?.pop()?;
-            if !connection.is_open() {
-                // The host closed its descriptor: the number is not ours to close again.
-                std::mem::forget(connection);
-            } else if connection.file == file {
+            if connection.file == file && connection.is_open() {
                 return Some(connection);
             }
         }
@@ -215,9 +220,9 @@ struct Connection {
 }
 
 impl Connection {
-    /// Whether SQLite's descriptor still is that of the policy.
+    /// Whether SQLite's descriptor still is that of the policy: hosts close what they do not know.
     fn is_open(&self) -> bool {
-        device_and_inode(self.descriptor) == Some((self.file.device, self.file.inode))
+        self.file.is_of(self.descriptor)
     }
 }
 
@@ -250,9 +255,7 @@ impl Drop for Borrowed<'_> {
         }
         // SAFETY: it is dropped, and so never used again.
         let connection = unsafe { ManuallyDrop::take(&mut self.connection) };
-        if !connection.is_open() {
-            std::mem::forget(connection);
-        } else if let Some(mut idle) = soon(&self.process.idle)
+        if let Some(mut idle) = soon(&self.process.idle)
             && idle.len() < KEPT
         {
             idle.push(connection);

@@ -154,7 +154,7 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
     // SAFETY: as promised. The session is held, and put back as it was set by the program.
     unsafe {
         if libssl.SSL_is_server(raw) == 1 {
-            guarded((), || tickets::before_handshake(openssl, libssl, raw));
+            guarded("before_handshake", (), || tickets::before_handshake(openssl, libssl, raw));
             return true;
         }
         if libssl.SSL_get_session(raw).is_null() {
@@ -166,7 +166,7 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
         let ssl = Ssl::new(openssl, raw);
         // If we fail, a full handshake is never wrong.
         let may = || openssl.quietly(|| may_resume(openssl, libssl, ssl, session));
-        let may = guarded(false, may);
+        let may = guarded("may_resume", false, may);
         let taken_out = libssl.SSL_get_session(raw).is_null();
         if may {
             libssl.SSL_set_session(raw, session);

@@ -57,7 +57,7 @@ unsafe extern "C" fn on_ticket<const SLOT: usize>(
         SSL_TICKET_SUCCESS_RENEW => SSL_TICKET_RETURN_USE_RENEW,
         _ => return SSL_TICKET_RETURN_IGNORE_RENEW,
     };
-    let may = guarded(false, || {
+    let may = guarded("ticket", false, || {
         let Some((openssl, libssl)) = copy(SLOT).and_then(|o| Some((o, o.ssl()?))) else {
             return true;
         };

@@ -22,18 +22,14 @@ use crate::ssl::Ssl;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
-    let openssl = context.openssl();
-    openssl.refusals.put_back(openssl);
-    let policy = match openssl.policies.in_force() {
-        Ok(None) => return context.verify_natively(),
-        Ok(Some(policy)) => policy,
-        Err(why) => return Judge { context, always: false, native: None }.cannot_decide(&why),
-    };
-    session::unknown(context);
-    let always = policy.meta().enforce == Enforce::Always;
-    let mut judge = Judge { context, always, native: None };
-    guarded(Err("something failed inside peerkey".into()), || judge.judge(&policy))
-        .unwrap_or_else(|why: CannotDecide| judge.cannot_decide(&why))
+    let mut judge = Judge { context, always: false, native: None };
+    guarded("verify_peer", Err(CannotDecide::failed()), || judge.verify())
+        .unwrap_or_else(|why| judge.cannot_decide(&why))
+}
+
+/// Answers libssl where nothing can be asked.
+pub(crate) fn cannot_verify(context: Context<'_>) -> c_int {
+    Judge { context, always: false, native: None }.cannot_decide(&CannotDecide::failed())
 }
 
 /// One verification under way.
@@ -46,6 +42,20 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    fn verify(&mut self) -> Result<c_int, CannotDecide> {
+        let openssl = self.context.openssl();
+        openssl.refusals.put_back(openssl);
+        if openssl.settings.unread {
+            return Err(CannotDecide::failed());
+        }
+        let Some(policy) = openssl.policies.in_force()? else {
+            return Ok(self.context.verify_natively());
+        };
+        session::unknown(self.context);
+        self.always = policy.meta().enforce == Enforce::Always;
+        self.judge(&policy)
+    }
+
     fn judge(&mut self, policy: &Borrowed<'_>) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
         let mut facts = openssl.quietly(|| Facts::of(self.context))?;
@@ -72,8 +82,8 @@ impl Judge<'_> {
             return Ok(self.refuse(&reason, None));
         }
         let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
-        if let Some(error) = &native.failed {
-            return Err(self.explain(error));
+        if let Some(failed) = native.failed {
+            return Err(failed);
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {

@@ -1,32 +1,46 @@
-//! How SQLite opens the compiled policy: from a descriptor that is open and checked already.
+//! How SQLite reads the compiled policy: from a descriptor that is open and checked already.
 //!
-//! SQLite is given a name of ours. Its system call "open" is replaced (in this library's own copy of
-//! SQLite) by one that knows such names, so that no path is followed a second time.
+//! This library's own copy of SQLite knows one kind of file only: a descriptor that was handed over
+//! under a name of ours. Hosts close descriptors that they do not know, and use their numbers again: what
+//! was read counts only if the number is that of the same file afterwards, and is closed only then.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int};
-use std::mem::transmute;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::size_of;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use libc::{ENOENT, F_DUPFD_CLOEXEC, O_CLOEXEC};
-use rusqlite::ffi::{SQLITE_OK, sqlite3_syscall_ptr, sqlite3_vfs_find};
+use rusqlite::ffi::{
+    SQLITE_CANTOPEN, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_READ,
+    SQLITE_IOERR_SHORT_READ, SQLITE_NOTFOUND, SQLITE_OK, SQLITE_READONLY, sqlite3_file,
+    sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+};
 
-/// No such folder exists, and a path that begins so is never looked up.
+use crate::entry::guarded;
+use crate::folder::FileId;
+
+/// No such folder exists, and no path is ever followed here.
 const PREFIX: &str = "/\u{1}peerkey/";
-
-/// SQLite's descriptors stay out of the way of hosts that count on low numbers, if there is room; below
-/// 3 are the standard streams.
-const FROM: [RawFd; 2] = [64, 3];
+const NAME: &CStr = c"peerkey";
 
 thread_local! {
-    static LAST_OPENED: Cell<RawFd> = const { Cell::new(-1) };
+    /// What `open_with` hands over, until SQLite takes it.
+    static OFFERED: Cell<Option<(RawFd, FileId)>> = const { Cell::new(None) };
 }
 
-/// The name under which SQLite opens this descriptor, while it stays open.
-pub(crate) fn name_of(descriptor: BorrowedFd<'_>) -> String {
-    format!("{PREFIX}{}", descriptor.as_raw_fd())
+/// Runs `open`, which gives SQLite the name that it is passed: under that name stands this descriptor.
+/// SQLite closes it; where it does not take it, it is closed here.
+pub(crate) fn open_with<T>(descriptor: OwnedFd, file: FileId, open: impl FnOnce(&str) -> T) -> T {
+    let number = descriptor.into_raw_fd();
+    let before = OFFERED.replace(Some((number, file)));
+    let opened = open(&format!("{PREFIX}{number}"));
+    if let Some((left, _)) = OFFERED.replace(before) {
+        // SAFETY: it is ours still: nobody took it.
+        drop(unsafe { OwnedFd::from_raw_fd(left) });
+    }
+    opened
 }
 
 /// A text about such a name, with `path` in its place.
@@ -36,93 +50,317 @@ pub(crate) fn with_path(text: &str, path: &Path) -> String {
     format!("{before}{}{after}", path.display())
 }
 
-/// The descriptor that this thread's last open of such a name gave to SQLite.
-pub(crate) fn last_opened() -> RawFd {
-    LAST_OPENED.get()
-}
-
-/// Teaches SQLite these names. False if it cannot be taught.
+/// Makes SQLite read files so, and no others. False if it cannot.
 pub(crate) fn install() -> bool {
-    // Two threads may do it at once: both write the same.
-    static INSTALLED: AtomicBool = AtomicBool::new(false);
-    if INSTALLED.load(Ordering::Acquire) {
+    static INSTALLED: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(null_mut());
+    if !INSTALLED.load(Ordering::Acquire).is_null() {
         return true;
     }
     // SAFETY: finds the default VFS, and initialises SQLite before.
-    let vfs = unsafe { sqlite3_vfs_find(std::ptr::null()) };
-    // SAFETY: null, or a VFS that lives as long as the process.
-    let Some(set) = unsafe { vfs.as_ref() }.and_then(|vfs| vfs.xSetSystemCall) else {
-        return false;
-    };
-    // SAFETY: SQLite calls what stands under these names through these types (os_unix.c, osOpen and
-    // osLstat).
-    let done = unsafe {
-        let open = transmute::<*const (), sqlite3_syscall_ptr>(open as *const ());
-        let lstat = transmute::<*const (), sqlite3_syscall_ptr>(lstat as *const ());
-        set(vfs, c"open".as_ptr(), open) == SQLITE_OK
-            && set(vfs, c"lstat".as_ptr(), lstat) == SQLITE_OK
-    };
-    INSTALLED.store(done, Ordering::Release);
-    done
-}
-
-fn named_descriptor(path: &CStr) -> Option<RawFd> {
-    path.to_str().ok()?.strip_prefix(PREFIX)?.parse().ok()
-}
-
-unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
-    // SAFETY: SQLite passes a C string.
-    let descriptor = match named_descriptor(unsafe { CStr::from_ptr(path) }) {
-        Some(named) => FROM
-            .iter()
-            // SAFETY: no memory is involved; a number that is not open gives EBADF.
-            .map(|from| unsafe { libc::fcntl(named, F_DUPFD_CLOEXEC, *from) })
-            .find(|descriptor| *descriptor >= 0)
-            .unwrap_or(-1),
-        // SAFETY: as open(2).
-        None => unsafe { libc::open(path, flags | O_CLOEXEC, mode) },
-    };
-    LAST_OPENED.set(descriptor);
-    descriptor
-}
-
-/// SQLite asks whether a part of a path is a symbolic link. Ours are no paths.
-unsafe extern "C" fn lstat(path: *const c_char, stat: *mut libc::stat) -> c_int {
-    // SAFETY: SQLite passes a C string.
-    let ours = unsafe { CStr::from_ptr(path) }.to_bytes().starts_with(&PREFIX.as_bytes()[..2]);
-    if ours {
-        // SAFETY: errno of this thread.
-        unsafe { *libc::__errno_location() = ENOENT };
-        return -1;
+    let Some(unix) = (unsafe { sqlite3_vfs_find(null()).as_ref() }) else { return false };
+    // SAFETY: a VFS has a name.
+    if unsafe { CStr::from_ptr(unix.zName) } != NAME {
+        let ours = Box::into_raw(Box::new(sqlite3_vfs {
+            szOsFile: size_of::<PolicyFile>() as c_int,
+            pNext: null_mut(),
+            zName: NAME.as_ptr(),
+            xOpen: Some(open),
+            xDelete: Some(delete),
+            xAccess: Some(access),
+            xFullPathname: Some(full_pathname),
+            // Time, sleep and randomness stay as they are.
+            ..*unix
+        }));
+        // SAFETY: it is never freed. Two threads may both do this: the later one is found first.
+        if unsafe { sqlite3_vfs_register(ours, 1) } != SQLITE_OK {
+            return false;
+        }
+        INSTALLED.store(ours, Ordering::Release);
     }
-    // SAFETY: as lstat(2).
-    unsafe { libc::lstat(path, stat) }
+    true
+}
+
+/// An open policy, in memory of SQLite's.
+#[repr(C)]
+struct PolicyFile {
+    base: sqlite3_file,
+    descriptor: RawFd,
+    id: FileId,
+}
+
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    iVersion: 1,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(nothing),
+    xFileSize: Some(file_size),
+    xLock: Some(nothing),
+    xUnlock: Some(nothing),
+    xCheckReservedLock: Some(no_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(characteristics),
+    xShmMap: None,
+    xShmLock: None,
+    xShmBarrier: None,
+    xShmUnmap: None,
+    xFetch: None,
+    xUnfetch: None,
+};
+
+unsafe extern "C" fn open(
+    _: *mut sqlite3_vfs,
+    name: *const c_char,
+    file: *mut sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    guarded("sqlite", SQLITE_CANTOPEN, || {
+        // SAFETY: SQLite passes room for a file; without methods it does not close what failed.
+        unsafe { (*file).pMethods = null() };
+        let Some((descriptor, id)) = OFFERED.get().filter(|(number, _)| {
+            // SAFETY: null for temporary files, or a C string.
+            !name.is_null() && named(unsafe { CStr::from_ptr(name) }) == Some(*number)
+        }) else {
+            return SQLITE_CANTOPEN;
+        };
+        OFFERED.set(None);
+        let base = sqlite3_file { pMethods: &raw const METHODS };
+        // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
+        unsafe {
+            file.cast::<PolicyFile>().write(PolicyFile { base, descriptor, id });
+            if !out_flags.is_null() {
+                *out_flags = flags;
+            }
+        }
+        SQLITE_OK
+    })
+}
+
+fn named(name: &CStr) -> Option<RawFd> {
+    name.to_str().ok()?.strip_prefix(PREFIX)?.parse().ok()
+}
+
+/// # Safety
+///
+/// `file` is one that `open` made.
+unsafe fn policy_file<'a>(file: *mut sqlite3_file) -> &'a PolicyFile {
+    // SAFETY: as promised.
+    unsafe { &*file.cast::<PolicyFile>() }
+}
+
+unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
+    guarded("sqlite", SQLITE_OK, || {
+        // SAFETY: SQLite closes what it opened.
+        let file = unsafe { policy_file(file) };
+        if file.id.is_of(file.descriptor) {
+            // SAFETY: it is ours: nobody else knows it.
+            drop(unsafe { OwnedFd::from_raw_fd(file.descriptor) });
+        }
+        SQLITE_OK
+    })
+}
+
+unsafe extern "C" fn read(
+    file: *mut sqlite3_file,
+    buffer: *mut c_void,
+    length: c_int,
+    offset: i64,
+) -> c_int {
+    guarded("sqlite", SQLITE_IOERR_READ, || {
+        // SAFETY: SQLite reads from what it opened, into a buffer of this length.
+        let (file, buffer) = unsafe {
+            let length = usize::try_from(length).unwrap_or(0);
+            (policy_file(file), std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length))
+        };
+        buffer.fill(0);
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match read_at(file.descriptor, rest, offset + done as i64) {
+                Some(0) => break,
+                Some(read) => done += read,
+                None => return SQLITE_IOERR_READ,
+            }
+        }
+        if !file.id.is_unchanged(file.descriptor) {
+            // Whatever this is, it is not the policy that was opened.
+            buffer.fill(0);
+            return SQLITE_IOERR_READ;
+        }
+        if done < buffer.len() { SQLITE_IOERR_SHORT_READ } else { SQLITE_OK }
+    })
+}
+
+/// As pread(2); None for an error.
+fn read_at(descriptor: RawFd, buffer: &mut [u8], offset: i64) -> Option<usize> {
+    loop {
+        // SAFETY: a buffer of this length; a number that is not open gives EBADF.
+        let read =
+            unsafe { libc::pread(descriptor, buffer.as_mut_ptr().cast(), buffer.len(), offset) };
+        match usize::try_from(read) {
+            Ok(read) => return Some(read),
+            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+unsafe extern "C" fn file_size(file: *mut sqlite3_file, size: *mut i64) -> c_int {
+    // SAFETY: what SQLite opened, and a place for the size.
+    unsafe { *size = policy_file(file).id.size };
+    SQLITE_OK
+}
+
+unsafe extern "C" fn write(_: *mut sqlite3_file, _: *const c_void, _: c_int, _: i64) -> c_int {
+    SQLITE_READONLY
+}
+
+unsafe extern "C" fn truncate(_: *mut sqlite3_file, _: i64) -> c_int {
+    SQLITE_READONLY
+}
+
+/// The file never changes while it is open: no lock is needed, and nothing is brought to the disk.
+unsafe extern "C" fn nothing(_: *mut sqlite3_file, _: c_int) -> c_int {
+    SQLITE_OK
+}
+
+unsafe extern "C" fn no_lock(_: *mut sqlite3_file, held: *mut c_int) -> c_int {
+    // SAFETY: a place for the answer.
+    unsafe { *held = 0 };
+    SQLITE_OK
+}
+
+unsafe extern "C" fn file_control(_: *mut sqlite3_file, _: c_int, _: *mut c_void) -> c_int {
+    SQLITE_NOTFOUND
+}
+
+unsafe extern "C" fn sector_size(_: *mut sqlite3_file) -> c_int {
+    0
+}
+
+unsafe extern "C" fn characteristics(_: *mut sqlite3_file) -> c_int {
+    SQLITE_IOCAP_IMMUTABLE
+}
+
+unsafe extern "C" fn delete(_: *mut sqlite3_vfs, _: *const c_char, _: c_int) -> c_int {
+    SQLITE_IOERR
+}
+
+unsafe extern "C" fn access(
+    _: *mut sqlite3_vfs,
+    _: *const c_char,
+    _: c_int,
+    there: *mut c_int,
+) -> c_int {
+    // SAFETY: a place for the answer.
+    unsafe { *there = 0 };
+    SQLITE_OK
+}
+
+/// Names stay as they are: they are no paths.
+unsafe extern "C" fn full_pathname(
+    _: *mut sqlite3_vfs,
+    name: *const c_char,
+    room: c_int,
+    out: *mut c_char,
+) -> c_int {
+    // SAFETY: a C string.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes_with_nul();
+    if usize::try_from(room).is_ok_and(|room| name.len() <= room) {
+        // SAFETY: there is room for it.
+        unsafe { std::ptr::copy_nonoverlapping(name.as_ptr().cast(), out, name.len()) };
+        return SQLITE_OK;
+    }
+    SQLITE_CANTOPEN
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::fs::{self, File};
+    use std::os::fd::AsRawFd;
+    use std::path::PathBuf;
 
     use rusqlite::{Connection, OpenFlags};
 
     use super::*;
+    use crate::folder::Folder;
+
+    /// A database in a folder of its own.
+    fn database(name: &str) -> (PathBuf, Folder) {
+        assert!(install());
+        let dir = std::env::temp_dir().join(format!("peerkey-vfs-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir(&dir).unwrap();
+        let path = dir.join("db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let writer = Connection::open_with_flags_and_vfs(&path, flags, "unix").unwrap();
+        writer.execute_batch("CREATE TABLE t AS SELECT 7 AS n").unwrap();
+        for path in [&dir, &path] {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let folder = Folder::new(&dir);
+        (dir, folder)
+    }
+
+    fn open_reader(folder: &Folder) -> (Connection, RawFd) {
+        let (descriptor, file) = folder.open(c"db").unwrap();
+        let number = descriptor.as_raw_fd();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let open = |name: &str| {
+            let uri = format!("file:{name}?mode=ro&immutable=1");
+            Connection::open_with_flags(uri, flags).unwrap()
+        };
+        (open_with(descriptor, file, open), number)
+    }
+
+    fn sum(reader: &Connection) -> rusqlite::Result<i64> {
+        reader.query_row("SELECT sum(n) FROM t", [], |row| row.get(0))
+    }
 
     #[test]
-    fn a_descriptor_is_opened_whatever_its_path_holds_now() {
-        assert!(install());
-        let path = std::env::temp_dir().join(format!("peerkey-vfs-{}.db", std::process::id()));
-        let writer = Connection::open(&path).unwrap();
-        writer.execute_batch("CREATE TABLE t AS SELECT 7 AS n").unwrap();
-        drop(writer);
-        let file = std::fs::File::open(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
+    fn a_descriptor_is_read_whatever_its_path_holds_now() {
+        let (dir, folder) = database("moved");
+        let (reader, number) = open_reader(&folder);
+        fs::remove_file(dir.join("db")).unwrap();
+        assert_eq!(sum(&reader), Ok(7));
+        assert!(number >= 64);
+        drop(reader);
+        // SAFETY: asks whether the number is open.
+        assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
+    }
 
-        let uri = format!("file:{}?mode=ro&immutable=1", name_of(file.as_fd()));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let reader = Connection::open_with_flags(uri, flags).unwrap();
-        assert!(last_opened() >= 64 && last_opened() != file.as_raw_fd());
-        drop(file);
-        let n: i64 = reader.query_row("SELECT n FROM t", [], |row| row.get(0)).unwrap();
-        assert_eq!(n, 7);
+    #[test]
+    fn what_another_file_holds_is_never_read_nor_closed() {
+        let (dir, folder) = database("reused");
+        let (reader, number) = open_reader(&folder);
+        // As like as can be: only the inode differs.
+        fs::copy(dir.join("db"), dir.join("copy")).unwrap();
+        let other = File::open(dir.join("copy")).unwrap();
+        // SAFETY: what a host does that closes and reuses a descriptor it does not know.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+        sum(&reader).unwrap_err();
+        drop(reader);
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, 0);
+    }
+
+    #[test]
+    fn what_is_written_over_is_not_read_on() {
+        let (dir, folder) = database("overwritten");
+        let (reader, _) = open_reader(&folder);
+        let before = fs::read(dir.join("db")).unwrap();
+        fs::write(dir.join("db"), before).unwrap();
+        sum(&reader).unwrap_err();
+    }
+
+    #[test]
+    fn no_path_is_followed() {
+        let (dir, _folder) = database("path");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(dir.join("db"), flags).unwrap_err();
     }
 }

@@ -29,6 +29,12 @@ pub fn provider() -> PathBuf {
     if beside.exists() { beside } else { profile_folder().join(name) }
 }
 
+/// The provider with panics that can be set off. Only tests have it.
+pub fn planted_provider() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    executable.parent().unwrap().join("libpeerkey_openssl_planted.so")
+}
+
 /// The peerkey command. No cargo dependency builds a binary, so cargo is asked once a process.
 pub fn command() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();

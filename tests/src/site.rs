@@ -59,7 +59,16 @@ impl Site {
 
     /// Writes further lines into the provider's section.
     pub fn provider_settings(&self, lines: &str) {
-        let module = artifacts::provider();
+        self.provider_module_with(&artifacts::provider(), lines);
+    }
+
+    /// Has another library loaded in the provider's place.
+    pub fn provider_module(&self, module: &Path) {
+        self.provider_module_with(module, "");
+    }
+
+    /// The same, with further lines.
+    pub fn provider_module_with(&self, module: &Path, lines: &str) {
         let state = self.path("state");
         self.write(
             "with.cnf",

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use peerkey_core::source;
+use peerkey_core::source::{self, Whole};
 use peerkey_core::store::Compiled;
 use serde_json::{Value, json};
 
@@ -61,6 +61,7 @@ impl Status {
             }
         };
         self.wrong.extend(refusals(&path).into_iter().chain(refusals(&global.state_dir)));
+        let content = self.content(global);
         let meta = compiled.meta();
         let age = relative(meta.compiled_at, clock::now());
         let sources = self.sources(&compiled);
@@ -71,6 +72,7 @@ impl Status {
                 .with(Branch::fact("mode", policy::mode(meta)))
                 .with(Branch::fact("effect", effect))
                 .with(Branch::fact("digest", &meta.digest))
+                .with(content)
                 .with(sources),
         );
         self.policy["path"] = json!(path);
@@ -78,6 +80,27 @@ impl Status {
         self.policy["mode"] = json!(policy::mode(meta));
         self.policy["digest"] = json!(meta.digest);
         self.policy["transparent"] = json!(compiled.is_transparent());
+    }
+
+    /// Whether the compiled policy is as it was published, to the last byte.
+    fn content(&mut self, global: &Global) -> Branch {
+        let (known, said) = match source::whole(&global.state_dir) {
+            Ok(Whole::Yes) => (true, styled(GOOD, "as published")),
+            Ok(Whole::No) => {
+                self.wrong.push("the compiled policy is damaged: run peerkey apply".into());
+                (false, styled(ODD, "damaged: it is not what was published"))
+            }
+            Ok(Whole::Unknown) => {
+                self.wrong.push("no digest of the policy is recorded: run peerkey apply".into());
+                (false, styled(ODD, "not known: no digest is recorded"))
+            }
+            Err(why) => {
+                self.wrong.push(format!("the compiled policy cannot be read whole: {why}"));
+                (false, styled(ODD, format!("not known: {why}")))
+            }
+        };
+        self.policy["as-published"] = json!(known);
+        Branch::fact("content", said)
     }
 
     /// Whether the files are as they were when the policy was compiled.

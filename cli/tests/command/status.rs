@@ -76,6 +76,22 @@ fn a_policy_that_no_program_takes_is_said_to_be_so() {
     lab.peerkey("status").is(1).says("it is not readable");
 }
 
+/// A byte that SQLite never looks at.
+#[test]
+fn a_policy_that_is_damaged_wants_a_look() {
+    let lab = Lab::with("version = 1\n", &[]);
+    let policy = lab.path("state/policy-1.db");
+    lab.peerkey("status").says("as published");
+    let mut bytes = fs::read(&policy).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&policy, bytes).unwrap();
+    lab.peerkey("status").is(1).says("the compiled policy is damaged: run peerkey apply");
+    lab.peerkey("apply").is(0);
+    lab.peerkey("status").says("as published");
+    fs::remove_file(lab.path("state/policy-1.db.sha256")).unwrap();
+    lab.peerkey("status").is(1).says("no digest of the policy is recorded");
+}
+
 #[test]
 fn another_state_folder_in_openssl_cnf_wants_a_look() {
     let lab = Lab::with("version = 1\n", &[]);

@@ -22,6 +22,7 @@ mod tests;
 mod text;
 mod trusted;
 mod value;
+mod whole;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use toml::de::DeTable;
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{PublishError, Published, publish, rollback};
+pub use self::whole::{Whole, whole};
 
 use self::accept::Names;
 use self::diagnostic::{Sink, full};

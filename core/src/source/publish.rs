@@ -12,6 +12,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::file::show;
+use super::whole::{record_of, record_with};
 use crate::policy::Policy;
 use crate::store::{self, Compiled, StoreError};
 
@@ -87,6 +88,7 @@ pub fn publish(policy: &Policy, state_dir: &Path, now: i64) -> Result<Published,
     let published = store::write(policy, &fresh, now)
         .map_err(|error| PublishError::store(&error))
         .and_then(|()| state.seal(&fresh))
+        .and_then(|()| state.record(&fresh))
         .and_then(|()| state.put_in_force(&fresh));
     if published.is_err() {
         state.sweep();
@@ -147,6 +149,18 @@ impl State {
             file.sync_all()
         };
         seal().map_err(|error| PublishError::io("finish", path, &error))
+    }
+
+    /// Records the digest of a written file beside those of the current and the previous one.
+    fn record(&self, fresh: &Path) -> Result<(), PublishError> {
+        let (record, kept) = (record_of(&self.dir), [self.current(), self.previous()]);
+        let written = self.fresh_name(&format!("{NEW}{}.sha256", std::process::id()));
+        record_with(&self.dir, fresh, &kept)
+            .and_then(|text| fs::write(&written, text))
+            .map_err(|error| PublishError::io("write", &written, &error))?;
+        self.seal(&written)?;
+        rename(&written, &record)?;
+        self.sync()
     }
 
     /// Puts a written file in the current one's place.

@@ -28,7 +28,7 @@ pub(super) fn judge(context: Context<'_>, found: Found, returned: c_int) -> c_in
     if judge.ssl().is_some() {
         openssl.refusals.put_back(openssl);
     }
-    guarded(Err("something failed inside peerkey".into()), || judge.judge())
+    guarded("store_judge", Err(CannotDecide::failed()), || judge.judge())
         .unwrap_or_else(|why: CannotDecide| judge.cannot_decide(&why))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn overrules(context: Context<'_>, faults: &[Fault]) -> bool {
             decision.overrules(faults).map_err(|error| context.openssl().policies.explain(&error))
         })
     };
-    guarded(false, || {
+    guarded("store_overrules", false, || {
         context.openssl().quietly(|| match context.openssl().policies.in_force() {
             Ok(Some(policy)) if policy.meta().smime_rules > 0 => {
                 matches!(ask(&policy), Ok(Ok(true)))

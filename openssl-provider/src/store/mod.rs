@@ -111,7 +111,7 @@ unsafe extern "C" fn new_context(
     openssl.watch_index.store(index, Ordering::Relaxed);
     // SAFETY: the object of this class that is being made.
     let context = unsafe { Context::new(openssl, raw.cast()) };
-    let watched = guarded(None, || match openssl.policies.at_stores() {
+    let watched = guarded("new_context", None, || match openssl.policies.at_stores() {
         Ok(None) => Some(()),
         Ok(Some(policy)) => begin(context, policy.grants),
         // What cannot be read now will be asked again.
@@ -159,7 +159,7 @@ unsafe extern "C" fn free_watch(
 ) {
     if !watch.is_null() {
         // SAFETY: OpenSSL calls this once, for what `begin` put under our index.
-        guarded((), || drop(unsafe { Box::from_raw(watch.cast::<Watch>()) }));
+        guarded("free_watch", (), || drop(unsafe { Box::from_raw(watch.cast::<Watch>()) }));
     }
 }
 
@@ -286,7 +286,7 @@ fn entered<const SLOT: usize>(
     let Some(openssl) = copy(SLOT) else { return 0 };
     // SAFETY: OpenSSL's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, raw) };
-    guarded(None, || body(context)).unwrap_or_else(|| {
+    guarded("store", None, || body(context)).unwrap_or_else(|| {
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
         0
     })

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::policy::{Enforce, Mode, Source};
 use crate::rule::Accept;
+use crate::source::{Whole, whole};
 
 /// A policy of this many rules, made of sources of its own.
 fn policy(rules: usize) -> Policy {
@@ -80,8 +81,34 @@ fn the_one_before_can_come_back_and_go_again() {
     assert_eq!(both(&dir), (Some(2), Some(3)));
     rollback(&dir).unwrap();
     assert_eq!(both(&dir), (Some(3), Some(2)));
-    assert_eq!(names(&dir), ["policy-1.db", "policy-1.db.previous", "policy.lock"]);
+    assert_eq!(
+        names(&dir),
+        ["policy-1.db", "policy-1.db.previous", "policy-1.db.sha256", "policy.lock"]
+    );
     assert_eq!(mode(&dir.join("policy.lock")), 0o600, "nobody else may hold the lock");
+}
+
+#[test]
+fn each_byte_of_what_was_published_is_known() {
+    let temp = TempDir::new().unwrap();
+    let dir = temp.path();
+    assert_eq!(whole(dir).unwrap(), Whole::Unknown);
+    for number in [1, 2, 2, 2, 2] {
+        publish(&policy(number), dir, number as i64).unwrap();
+        assert_eq!(whole(dir).unwrap(), Whole::Yes);
+    }
+    rollback(dir).unwrap();
+    assert_eq!(whole(dir).unwrap(), Whole::Yes, "the one before is known as well");
+    let path = dir.join(store::file_name());
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(whole(dir).unwrap(), Whole::No);
+    // A damaged one does not become a known one by being kept.
+    publish(&policy(3), dir, 7).unwrap();
+    assert_eq!(whole(dir).unwrap(), Whole::Yes);
+    rollback(dir).unwrap();
+    assert_eq!(whole(dir).unwrap(), Whole::No);
 }
 
 #[test]
@@ -92,7 +119,7 @@ fn a_rollback_without_exchange_ends_alike() {
     let state = State::lock(temp.path(), PATIENCE).unwrap();
     state.exchange_by_links().unwrap();
     assert_eq!(both(temp.path()), (Some(1), Some(2)));
-    assert_eq!(names(temp.path()).len(), 3);
+    assert_eq!(names(temp.path()).len(), 4);
 }
 
 #[test]
@@ -119,14 +146,14 @@ fn each_step_that_a_kill_leaves_is_ended_by_the_next() {
     fs::hard_link(at("policy-1.db"), at("policy-1.db.kept-1")).unwrap();
     drop(State::lock(dir, PATIENCE).unwrap());
     assert_eq!(both(dir), (Some(2), Some(1)));
-    assert_eq!(names(dir).len(), 3);
+    assert_eq!(names(dir).len(), 4);
     // Killed when the new one was in force already: the kept one is the one before.
     store::write(&policy(3), &at("policy-1.db.new-1"), 7).unwrap();
     fs::hard_link(at("policy-1.db"), at("policy-1.db.kept-1")).unwrap();
     fs::rename(at("policy-1.db.new-1"), at("policy-1.db")).unwrap();
     drop(State::lock(dir, PATIENCE).unwrap());
     assert_eq!(both(dir), (Some(3), Some(2)));
-    assert_eq!(names(dir).len(), 3);
+    assert_eq!(names(dir).len(), 4);
 }
 
 #[test]
@@ -186,7 +213,7 @@ fn two_at_once_take_turns() {
             }
         });
     });
-    assert_eq!(names(dir).len(), 3);
+    assert_eq!(names(dir).len(), 4);
     assert_ne!(both(dir).0, both(dir).1);
 }
 
@@ -227,9 +254,9 @@ fn killed_at_any_moment_the_policy_is_whole() {
         child.wait().unwrap();
         assert!(matches!(rules(temp.path(), ""), Some(40 | 50)));
         assert!(matches!(rules(temp.path(), ".previous"), None | Some(40 | 50)));
-        left += usize::from(names(temp.path()).len() > 3);
+        left += usize::from(names(temp.path()).len() > 4);
         drop(State::lock(temp.path(), PATIENCE).unwrap());
-        assert!(names(temp.path()).len() <= 3);
+        assert!(names(temp.path()).len() <= 4);
         let (current, previous) = both(temp.path());
         assert_ne!(current, previous, "the one before is never lost to a kill");
     }
@@ -313,7 +340,7 @@ fn a_full_disk_leaves_the_old_policy() {
     assert!(full.to_string().contains("disk is full"), "{full}");
     assert_eq!(full.hint(), Some(DISK_FULL));
     assert_eq!(both(dir), (Some(2), Some(1)));
-    assert_eq!(names(dir).len(), 3, "what was begun is gone");
+    assert_eq!(names(dir).len(), 4, "what was begun is gone");
     // Not a byte is left: the lock and the old policy do not need one. What was removed can come
     // free late: a process that another test is starting can have it open still.
     let mut rest = File::create(dir.join("rest")).unwrap();

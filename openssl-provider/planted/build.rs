@@ -1,0 +1,10 @@
+//! As the provider itself is built, with the one difference.
+
+#[path = "../build.rs"]
+mod provider;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=../build.rs");
+    println!("cargo:rustc-cfg=planted_panic");
+    provider::main()
+}
