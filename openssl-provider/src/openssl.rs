@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
-    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer,
+    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer, X509,
 };
 use crate::hook;
 use crate::memory::text;
@@ -28,6 +28,8 @@ pub(crate) struct OpenSsl {
     pub(crate) run_index: c_int,
     /// Under this index a verification outside of TLS finds what is kept for it.
     pub(crate) watch_index: AtomicI32,
+    /// Certificates that tell purposes apart, once they were needed.
+    pub(crate) probes: [AtomicPtr<X509>; 2],
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
     /// What openssl.cnf says.
@@ -114,6 +116,7 @@ impl OpenSsl {
             ssl: OnceLock::new(),
             run_index,
             watch_index: AtomicI32::new(-1),
+            probes: Default::default(),
             offer_index,
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
