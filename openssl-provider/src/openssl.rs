@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
     CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup,
-    CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX,
+    CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX, X509,
 };
 use crate::hook;
 use crate::memory::text;
@@ -33,6 +33,8 @@ pub(crate) struct OpenSsl {
     pub(crate) run_index: c_int,
     /// Under this index a verification outside of TLS finds what is kept for it.
     pub(crate) watch_index: AtomicI32,
+    /// Certificates that tell purposes apart, once they were needed.
+    pub(crate) probes: [AtomicPtr<X509>; 2],
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
     /// Under this index an SSL_CTX finds the policy that its cache is of.
@@ -141,6 +143,7 @@ impl OpenSsl {
             ssl: OnceLock::new(),
             run_index,
             watch_index: AtomicI32::new(-1),
+            probes: Default::default(),
             offer_index,
             era_index,
             flush: OnceLock::new(),

@@ -6,6 +6,7 @@
 //! S/MIME signing and encryption are the only ones that take the first and refuse the second.
 
 use std::ptr::null_mut;
+use std::sync::atomic::Ordering;
 
 use super::leave;
 use crate::bindings::{
@@ -13,11 +14,14 @@ use crate::bindings::{
 };
 use crate::certified::{Certified, Stack};
 use crate::context::Context;
+use crate::openssl::OpenSsl;
 
-/// extendedKeyUsage emailProtection; keyUsage digitalSignature and keyEncipherment.
-const FOR_EMAIL: &[u8] = include_bytes!("email.der");
-/// extendedKeyUsage serverAuth; keyUsage digitalSignature.
-const FOR_SERVERS: &[u8] = include_bytes!("server.der");
+const PROBES: [&[u8]; 2] = [
+    // extendedKeyUsage emailProtection; keyUsage digitalSignature and keyEncipherment.
+    include_bytes!("email.der"),
+    // extendedKeyUsage serverAuth; keyUsage digitalSignature.
+    include_bytes!("server.der"),
+];
 
 /// Whether it is for S/MIME.
 pub(super) fn is_smime(context: Context<'_>) -> bool {
@@ -29,28 +33,23 @@ pub(super) fn is_smime(context: Context<'_>) -> bool {
             };
             [X509_PURPOSE_SMIME_SIGN, X509_PURPOSE_SMIME_ENCRYPT].contains(&purpose)
         }
-        None => {
-            takes(context, FOR_SERVERS) == Some(false) && takes(context, FOR_EMAIL) == Some(true)
-        }
+        // The second first: for most purposes the answer is clear then.
+        None => takes(context, 1) == Some(false) && takes(context, 0) == Some(true),
     }
 }
 
 /// Whether a certificate is for the purpose of this verification. It is trusted, so the first thing that
 /// can be wrong with it is the purpose. No signature is checked, and nothing of the program's is called.
-fn takes(context: Context<'_>, der: &[u8]) -> Option<bool> {
+fn takes(context: Context<'_>, probe: usize) -> Option<bool> {
     let openssl = context.openssl();
     let crypto = &openssl.crypto;
-    let mut from = der.as_ptr();
-    let length = der.len().try_into().ok()?;
-    // SAFETY: bytes of this length.
-    let certificate = unsafe { crypto.d2i_X509(null_mut(), &raw mut from, length) };
-    // SAFETY: null, or ours; freed below.
-    let trusted = Stack::of(openssl, &[unsafe { Certified::new(openssl, certificate) }?])?;
+    let certificate = certificate(openssl, probe)?;
+    let trusted = Stack::of(openssl, &[certificate])?;
     // SAFETY: objects of ours, used only if they were made; X509_STORE_CTX_free(3) takes null.
     unsafe {
         let raw = crypto.X509_STORE_CTX_new();
         let ready = !raw.is_null()
-            && crypto.X509_STORE_CTX_init(raw, null_mut(), certificate, null_mut()) == 1;
+            && crypto.X509_STORE_CTX_init(raw, null_mut(), certificate.raw(), null_mut()) == 1;
         let taken = ready.then(|| {
             leave(Context::new(openssl, raw));
             let parameters = crypto.X509_STORE_CTX_get0_param(raw);
@@ -63,7 +62,29 @@ fn takes(context: Context<'_>, der: &[u8]) -> Option<bool> {
             crypto.X509_STORE_CTX_get_error(raw) != X509_V_ERR_INVALID_PURPOSE
         });
         crypto.X509_STORE_CTX_free(raw);
-        crypto.X509_free(certificate);
         taken
     }
+}
+
+/// A certificate of ours. It is kept: decoding its key takes longer than all else.
+fn certificate(openssl: &'static OpenSsl, probe: usize) -> Option<Certified<'static>> {
+    let (place, der) = (openssl.probes.get(probe)?, PROBES.get(probe)?);
+    let mut known = place.load(Ordering::Acquire);
+    if known.is_null() {
+        let mut from = der.as_ptr();
+        let length = der.len().try_into().ok()?;
+        // SAFETY: bytes of this length.
+        let ours = unsafe { openssl.crypto.d2i_X509(null_mut(), &raw mut from, length) };
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        known = match place.compare_exchange(null_mut(), ours, order.0, order.1) {
+            Ok(_) => ours,
+            Err(other) => {
+                // SAFETY: null, or ours alone.
+                unsafe { openssl.crypto.X509_free(ours) };
+                other
+            }
+        };
+    }
+    // SAFETY: null, or a certificate that is never freed.
+    unsafe { Certified::new(openssl, known) }
 }
