@@ -60,8 +60,10 @@ impl Marks {
     /// Takes a key, which children of this process share.
     pub(crate) fn new() -> Self {
         let mut key = [0; 32];
-        // SAFETY: room for what is asked for.
-        let filled = unsafe { libc::getrandom(key.as_mut_ptr().cast(), key.len(), 0) };
+        // SAFETY: room for what is asked for. A program that starts before there is randomness does not
+        // wait for us, and resumes nothing.
+        let filled =
+            unsafe { libc::getrandom(key.as_mut_ptr().cast(), key.len(), libc::GRND_NONBLOCK) };
         Self { key: (filled == 32).then_some(key) }
     }
 
