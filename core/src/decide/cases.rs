@@ -144,6 +144,7 @@ enum Who<'q> {
 }
 
 type Known = (Option<Protocol>, Option<String>);
+type Located = (Known, Rc<StoredRule>);
 
 struct Builder<'a> {
     policy: &'a Compiled,
@@ -155,7 +156,7 @@ struct Builder<'a> {
     /// The cases that ask the program alone, by what tells them apart.
     plain: HashMap<(Option<Name>, String, String, bool), usize>,
     /// The rules that the connected address adds.
-    located: Option<Rc<[(Known, Rc<StoredRule>)]>>,
+    located: Option<Rc<[Located]>>,
 }
 
 impl<'a> Builder<'a> {

@@ -88,7 +88,7 @@ fn an_address_counts_by_its_octets_only() {
         ("0x0a010203", ip(&[10, 1, 2, 3]), false),
         ("167838211", ip(&[10, 1, 2, 3]), false),
     ] {
-        let der = Forgery::server(&[name.clone()]).der(&WORLD.corp, |body| body);
+        let der = Forgery::server(std::slice::from_ref(&name)).der(&WORLD.corp, |body| body);
         let run = check(&scene, peer, &scene.site.write("chain.der", der), &[]);
         assert_eq!(run.ok(), accepted, "{peer} by {}: {run}", name.escape_ascii());
         assert!(run.code.is_some_and(|code| code <= 2), "{run}");
