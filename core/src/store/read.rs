@@ -443,9 +443,9 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
                 Enforce::Verified
             },
             default: Accept::decode(value("default")?)?,
-            digest: value("digest")?.to_owned(),
+            digest: printable(value("digest")?),
             compiled_at: value("compiled_at")?.parse().ok()?,
-            version: value("version")?.to_owned(),
+            version: printable(value("version")?),
             rules: count("rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
