@@ -43,6 +43,20 @@ pub struct Names {
     /// What makes the certificate speak of more than `supported` says: a kind of name that peerkey
     /// does not compare, or a common name that is not among the subjectAltNames.
     pub beyond: Option<String>,
+    /// What of `beyond` stands among the subjectAltNames, or cannot be read.
+    pub unknown: Option<String>,
+    /// Names of peers in the subject: a common name that is a mailbox, an address, or a host name with
+    /// a dot, and emailAddress. (A common name is free text: `Acme Software` and `Example CA` name
+    /// nobody who could be connected to.)
+    pub in_subject: Vec<CertificateName>,
+}
+
+impl Names {
+    /// Each name of a peer once, wherever it stands.
+    pub fn anywhere(&self) -> impl Iterator<Item = &CertificateName> {
+        let more = self.in_subject.iter().filter(|name| !self.supported.contains(name));
+        self.supported.iter().chain(more)
+    }
 }
 
 /// A subjectAltName of a supported kind (RFC 5280 section 4.2.1.6).
@@ -304,14 +318,16 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
                     Some(name) => names.supported.push(name),
                     None => {
                         names.unsupported_kind = true;
-                        names.beyond = Some(format!("the name {}", shown(&name.to_string())));
+                        names.unknown = Some(format!("the name {}", shown(&name.to_string())));
                     }
                 }
             }
         }
         Ok(None) => {}
-        Err(_) => names.beyond = Some("a malformed subjectAltName".into()),
+        Err(_) => names.unknown = Some("a malformed subjectAltName".into()),
     }
+    names.beyond = names.unknown.clone();
+    read_subject(parsed, &mut names);
     let stranger = {
         let mut commons = parsed.subject().iter_common_name().peekable();
         // Both can be many: each is read once.
@@ -326,6 +342,35 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
         names.beyond = Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
     }
     names
+}
+
+/// The names of peers that the subject holds.
+fn read_subject(parsed: &X509Certificate<'_>, names: &mut Names) {
+    let subject = parsed.subject();
+    for (attribute, is_mailbox) in subject
+        .iter_common_name()
+        .map(|attribute| (attribute, false))
+        .chain(subject.iter_email().map(|attribute| (attribute, true)))
+    {
+        let text = attribute.as_str().ok();
+        match text.and_then(in_subject) {
+            Some(name) => names.in_subject.push(name),
+            None if is_mailbox || text.is_none() => {
+                names.unknown = Some("a name in its subject that cannot be read".into());
+            }
+            None => {}
+        }
+    }
+}
+
+/// A common name as the name of a peer, if it is one.
+fn in_subject(text: &str) -> Option<CertificateName> {
+    if let Some(domain) = text.strip_prefix("*.") {
+        return HostName::parse(domain).map(CertificateName::Wildcard);
+    }
+    let name = Name::parse(text)?;
+    let is_free_text = matches!(&name, Name::Host(host) if host.parent().is_none());
+    (!is_free_text).then_some(CertificateName::Exact(name))
 }
 
 fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {

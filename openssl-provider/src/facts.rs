@@ -20,10 +20,10 @@ use crate::openssl::OpenSsl;
 use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
 
-/// The facts of one verification.
+/// What one verification shows.
 pub(crate) struct Facts<'a> {
-    /// The connection.
-    pub(crate) ssl: Ssl<'a>,
+    /// The connection, if there is one.
+    pub(crate) ssl: Option<Ssl<'a>>,
     /// The leaf and what came with it, as the host has it.
     pub(crate) presented: Vec<Certified<'a>>,
     openssl: &'static OpenSsl,
@@ -46,6 +46,26 @@ impl<'a> Facts<'a> {
     pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
+        let mut facts = Self::read(context, role, peer(context, Some(ssl), role)?)?;
+        facts.ssl = Some(ssl);
+        facts.read_connection(ssl);
+        Ok(facts)
+    }
+
+    /// Reads what a verification shows that belongs to no handshake, or to one whose program verifies
+    /// by a callback of its own.
+    pub(crate) fn at_store(context: Context<'a>, is_smime: bool) -> Result<Self, CannotDecide> {
+        if context.known_ssl().is_some() {
+            return Self::of(context);
+        }
+        // Whom the program expects counts; what is claimed is claimed by whoever comes.
+        let peer = peer(context, None, Role::Server)?;
+        let mut facts = Self::read(context, Role::Client, peer)?;
+        facts.protocol = is_smime.then(|| Protocol::parse("smime")).flatten().into();
+        Ok(facts)
+    }
+
+    fn read(context: Context<'a>, role: Role, peer: Peer) -> Result<Self, CannotDecide> {
         let leaf = context.leaf();
         let (certificate, unreadable_leaf) = match leaf.map(Certified::read).transpose() {
             Ok(certificate) => (certificate, None),
@@ -57,7 +77,7 @@ impl<'a> Facts<'a> {
             (None, None) => context.raw_public_key().ok_or("the peer presented no key")?,
         };
         let mut facts = Self {
-            ssl,
+            ssl: None,
             presented: leaf.into_iter().collect(),
             openssl: context.openssl(),
             places: Vec::new(),
@@ -69,13 +89,12 @@ impl<'a> Facts<'a> {
             },
             spki,
             role,
-            peer: peer(context, ssl, role)?,
+            peer,
             locator: None,
             protocol: Fact::Unknown,
-            time: context.check_time().unwrap_or_else(now),
+            time: context.parameters().check_time().unwrap_or_else(now),
         };
         facts.read_intermediates(context);
-        facts.read_connection();
         Ok(facts)
     }
 
@@ -104,9 +123,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn read_connection(&mut self) {
-        let socket = self.ssl.socket();
-        let selected = self.ssl.selected_alpn();
+    fn read_connection(&mut self, ssl: Ssl<'_>) {
+        let socket = ssl.socket();
+        let selected = ssl.selected_alpn();
         let (by_alpn, port) = match self.role {
             // What a server offered to speak and the client chose; and the port that it listens on.
             Role::Client => {
@@ -116,7 +135,7 @@ impl<'a> Facts<'a> {
             Role::Server => {
                 let remote = socket.and_then(remote_address);
                 self.locator = remote.map(|remote| canonical_address(remote.ip()));
-                let offered = self.ssl.offered_alpn();
+                let offered = ssl.offered_alpn();
                 let checked = self.openssl.checks_alpn();
                 (protocol_by_alpn(offered.as_deref(), selected.as_deref(), checked), remote)
             }
@@ -134,6 +153,11 @@ impl<'a> Facts<'a> {
         };
         let kept = self.presented.iter().enumerate().filter(|(place, _)| !gone(place));
         kept.map(|(_, certified)| *certified).collect()
+    }
+
+    /// The service, as far as it is known.
+    pub(crate) fn protocol(&self) -> &Fact<Protocol> {
+        &self.protocol
     }
 
     /// The host's cryptography, with the keys that were presented.
@@ -168,7 +192,7 @@ impl<'a> Facts<'a> {
 /// The service that a client means by its ALPN. What the server selected counts only if the client
 /// offered it, or the server would choose the rule: we look ourselves where the offer was seen, or
 /// OpenSSL did (`checked`).
-fn protocol_by_alpn(
+pub(crate) fn protocol_by_alpn(
     offered: Option<&[u8]>,
     selected: Option<&[u8]>,
     checked: bool,
@@ -189,14 +213,15 @@ fn protocol_by_alpn(
 }
 
 /// Whom the program takes the peer to be.
-fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDecide> {
+fn peer(context: Context<'_>, ssl: Option<Ssl<'_>>, role: Role) -> Result<Peer, CannotDecide> {
     if role == Role::Client {
         return Ok(Peer::Claimed);
     }
-    let mut hosts = context.expected_hosts();
-    let (address, email) = (context.expected_address(), context.expected_email());
+    let parameters = context.parameters();
+    let mut hosts = parameters.hosts();
+    let (address, email) = (parameters.address(), parameters.email());
     if hosts.is_empty() && address.is_none() && email.is_none() {
-        hosts.extend(ssl.server_name());
+        hosts.extend(ssl.and_then(Ssl::server_name));
     }
     expected(&hosts, address.as_deref(), email.as_deref())
 }
@@ -257,16 +282,19 @@ fn unusable(name: &[u8]) -> CannotDecide {
     format!("the program expects \"{name}\", which is no name that can be compared").into()
 }
 
-fn now() -> i64 {
+/// Seconds since 1970, now.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn remote_address(socket: RawFd) -> Option<SocketAddr> {
+/// The other end of an internet socket.
+pub(crate) fn remote_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getpeername)
 }
 
-fn local_address(socket: RawFd) -> Option<SocketAddr> {
+/// This end of an internet socket.
+pub(crate) fn local_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getsockname)
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Folder {
 }
 
 /// Which file it is, and which content of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,

@@ -12,7 +12,7 @@ use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::ssl::Ssl;
-use crate::verify;
+use crate::{session, store, tickets, verify};
 
 /// From now on every new SSL_CTX of this copy is ours to judge for.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
@@ -28,7 +28,7 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             None,
         )
     };
-    index >= 0
+    index >= 0 && store::register(openssl)
 }
 
 unsafe extern "C" fn new_ssl_ctx(
@@ -41,13 +41,15 @@ unsafe extern "C" fn new_ssl_ctx(
 ) {
     guarded((), || {
         // SAFETY: `register` gave this state.
-        let openssl = unsafe { &*state.cast::<OpenSsl>() };
+        let openssl: &'static OpenSsl = unsafe { &*state.cast() };
         let Some(ssl) = openssl.ssl() else { return };
         let ssl_ctx: *mut SSL_CTX = ssl_ctx.cast();
-        // SAFETY: the object of this class that is being made; both callbacks live for ever.
+        // SAFETY: the object of this class that is being made; all callbacks live for ever.
         unsafe {
             ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(verify_peer), state);
             ssl.SSL_CTX_set_msg_callback(ssl_ctx, MESSAGE_CALLBACKS.get(openssl.slot()).copied());
+            session::watch(openssl, ssl, ssl_ctx);
+            tickets::watch(openssl, ssl, ssl_ctx);
         }
     });
 }
@@ -58,6 +60,7 @@ unsafe extern "C" fn verify_peer(context: *mut X509_STORE_CTX, state: *mut c_voi
     let openssl = unsafe { &*state.cast::<OpenSsl>() };
     // SAFETY: libssl's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, context) };
+    store::leave(context);
     guarded(None, || Some(verify::verify_peer(context))).unwrap_or_else(|| {
         // A program that only looks at the recorded result must see one.
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
@@ -105,6 +108,7 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
         } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
             let datagram = version >> 8 == 0xfe;
             remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
+            session::offered(openssl, ssl);
         }
     });
 }

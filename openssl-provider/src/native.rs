@@ -60,7 +60,7 @@ pub(crate) fn again_without(
     decision: &mut Decision<'_>,
 ) -> Result<bool, CannotDecide> {
     let openssl = context.openssl();
-    if facts.ssl.uses_dane() {
+    if facts.ssl.is_some_and(Ssl::uses_dane) {
         return Ok(false);
     }
     let kept = facts.kept(decision.excluded());
@@ -75,7 +75,8 @@ pub(crate) fn again_without(
     let mut run = Run::new(context, facts, decision, Kind::Again);
     let returned = openssl.quietly(|| run.verify(again.context()))?;
     let holds = returned == 1 && again.context().error() == X509_V_OK;
-    if holds {
+    // A server that builds its own chain shows nothing to build it from, and sends what was found.
+    if holds && (facts.ssl.is_some() || !context.untrusted().is_empty()) {
         context.take_over(again.context());
     }
     Ok(holds)
@@ -90,7 +91,7 @@ enum Kind {
 
 /// One run of X509_verify_cert. Its callbacks find it through the context.
 struct Run<'r, 'd> {
-    ssl: Ssl<'r>,
+    ssl: Option<Ssl<'r>>,
     program: X509_STORE_CTX_verify_cb,
     decision: &'r mut Decision<'d>,
     kind: Kind,
@@ -189,7 +190,7 @@ impl<'r, 'd> Run<'r, 'd> {
 
     fn fault(&self, code: c_int, context: Context<'_>) -> Fault {
         match fault_of(code) {
-            Some(fault) if !self.ssl.uses_dane() => fault,
+            Some(fault) if !self.ssl.is_some_and(Ssl::uses_dane) => fault,
             _ => Fault::Other(context.openssl().error_text(code)),
         }
     }
@@ -209,7 +210,7 @@ impl<'r, 'd> Run<'r, 'd> {
 }
 
 /// The closed list of errors that a grant may overrule.
-fn fault_of(code: c_int) -> Option<Fault> {
+pub(crate) fn fault_of(code: c_int) -> Option<Fault> {
     match code {
         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
         | X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
@@ -226,7 +227,7 @@ fn fault_of(code: c_int) -> Option<Fault> {
 }
 
 /// Asks the program's own callback.
-fn tell(program: X509_STORE_CTX_verify_cb, ok: c_int, context: Context<'_>) -> c_int {
+pub(crate) fn tell(program: X509_STORE_CTX_verify_cb, ok: c_int, context: Context<'_>) -> c_int {
     // SAFETY: the program's callback, with the context that OpenSSL meant for it.
     program.map_or(ok, |program| unsafe { program(ok, context.raw()) })
 }

@@ -1,12 +1,13 @@
 //! The copies of OpenSSL in this process, each with its tables and what is kept for it.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_long, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
-    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto, Libssl, Newer,
+    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, Libcrypto,
+    Libssl, Newer, SSL_CTX,
 };
 use crate::hook;
 use crate::memory::text;
@@ -14,6 +15,7 @@ use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::policy::Policies;
 use crate::refusal::Refusals;
+use crate::session::{Marks, SecurityCallback};
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
 pub(crate) struct OpenSsl {
@@ -26,8 +28,17 @@ pub(crate) struct OpenSsl {
     ssl: OnceLock<Libssl>,
     /// Under this index a verification finds its run.
     pub(crate) run_index: c_int,
+    /// Under this index a verification outside of TLS finds what is kept for it.
+    pub(crate) watch_index: AtomicI32,
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
+    /// Under this index an SSL_CTX finds the policy that its cache is of.
+    pub(crate) era_index: c_int,
+    flush: OnceLock<FlushSessions>,
+    /// What sessions are marked with.
+    pub(crate) marks: Marks,
+    /// libssl's own security callback, once an SSL_CTX exists.
+    pub(crate) security: OnceLock<SecurityCallback>,
     /// What openssl.cnf says.
     pub(crate) settings: Settings,
     /// The policy in force.
@@ -35,6 +46,8 @@ pub(crate) struct OpenSsl {
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }
+
+type FlushSessions = unsafe extern "C" fn(*mut SSL_CTX, c_long);
 
 /// More copies than this in one process are left alone.
 pub(crate) const SLOTS: usize = 8;
@@ -95,13 +108,14 @@ impl OpenSsl {
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
         // SAFETY: plain registrations; the free function fits what is put under its index.
-        let (run_index, offer_index) = unsafe {
+        let (run_index, offer_index, era_index) = unsafe {
             let index = |class, dup, free| {
                 crypto.CRYPTO_get_ex_new_index(class, 0, null_mut(), None, dup, free)
             };
             (
                 index(CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
                 index(CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
+                index(CRYPTO_EX_INDEX_SSL_CTX, None, None),
             )
         };
         let settings = settings();
@@ -111,7 +125,12 @@ impl OpenSsl {
             newer,
             ssl: OnceLock::new(),
             run_index,
+            watch_index: AtomicI32::new(-1),
             offer_index,
+            era_index,
+            flush: OnceLock::new(),
+            marks: Marks::new(),
+            security: OnceLock::new(),
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
             settings,
@@ -144,6 +163,16 @@ impl OpenSsl {
         self.ssl.get()
     }
 
+    /// SSL_CTX_flush_sessions(3), where there is one.
+    pub(crate) fn flush_sessions(&self) -> Option<FlushSessions> {
+        self.flush.get().copied()
+    }
+
+    /// The functions of its libssl, if an SSL_CTX was ever made.
+    pub(crate) fn known_ssl(&self) -> Option<&Libssl> {
+        self.ssl.get()
+    }
+
     /// The object that has libssl's functions and sees this libcrypto.
     fn find_libssl(&self) -> Option<Libssl> {
         let ours = self.crypto.CRYPTO_get_ex_new_index as *const c_void;
@@ -151,6 +180,11 @@ impl OpenSsl {
             address(library, c"SSL_CTX_set_cert_verify_callback").is_some()
                 && address(library, c"CRYPTO_get_ex_new_index") == Some(ours)
         })?;
+        // SAFETY: `void SSL_CTX_flush_sessions(SSL_CTX *, long)`; a copy may be built without it, as
+        // it is deprecated since 3.4.
+        if let Ok(flush) = unsafe { library.get::<FlushSessions>(b"SSL_CTX_flush_sessions\0") } {
+            self.flush.get_or_init(|| *flush);
+        }
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         unsafe { Libssl::from_library(library) }.ok()
     }

@@ -15,8 +15,9 @@ use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
-use crate::policy::CannotDecide;
+use crate::policy::{Borrowed, CannotDecide};
 use crate::sentence::Sentence;
+use crate::session;
 use crate::ssl::Ssl;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
@@ -28,6 +29,7 @@ pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
         Ok(Some(policy)) => policy,
         Err(why) => return Judge { context, always: false, native: None }.cannot_decide(&why),
     };
+    session::unknown(context);
     let always = policy.meta().enforce == Enforce::Always;
     let mut judge = Judge { context, always, native: None };
     guarded(Err("something failed inside peerkey".into()), || judge.judge(&policy))
@@ -44,7 +46,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&mut self, policy: &Compiled) -> Result<c_int, CannotDecide> {
+    fn judge(&mut self, policy: &Borrowed<'_>) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
         let mut facts = openssl.quietly(|| Facts::of(self.context))?;
         let host = openssl.quietly(|| facts.crypto());
@@ -61,7 +63,7 @@ impl Judge<'_> {
 
     fn decide(
         &mut self,
-        policy: &Compiled,
+        policy: &Borrowed<'_>,
         facts: &Facts<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
@@ -75,7 +77,7 @@ impl Judge<'_> {
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = self.ruled_out(policy, decision)?;
+            broken = ruled_out(self.context, policy, decision)?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, facts, decision)?
@@ -83,7 +85,12 @@ impl Judge<'_> {
             application = Application::RuledOut(reason.clone());
         }
         Ok(match self.reason(decision, &application)? {
-            None => native.returned,
+            None => {
+                if native.returned == 1 {
+                    session::accepted(self.context, policy.file(), facts);
+                }
+                native.returned
+            }
             Some(reason @ Reason::Application(_)) => {
                 self.as_the_program_says(&reason, native.returned)
             }
@@ -102,24 +109,6 @@ impl Judge<'_> {
             Outcome::Accept(_) => None,
             Outcome::Reject(reason) => Some(reason.clone()),
         })
-    }
-
-    /// The first certificate of the chain that was found through which no path may go.
-    fn ruled_out(
-        &self,
-        policy: &Compiled,
-        decision: &Decision<'_>,
-    ) -> Result<Option<(usize, Reason)>, CannotDecide> {
-        if policy.meta().denials == 0 && policy.meta().constraints == 0 {
-            return Ok(None);
-        }
-        for (depth, certified) in self.context.chain().into_iter().enumerate() {
-            let reason = rules_out(decision, certified).map_err(|error| self.explain(&error))?;
-            if let Some(reason) = reason {
-                return Ok(Some((depth, reason)));
-            }
-        }
-        Ok(None)
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
@@ -178,6 +167,25 @@ impl Judge<'_> {
     fn explain(&self, error: &StoreError) -> CannotDecide {
         self.context.openssl().policies.explain(error)
     }
+}
+
+/// The first certificate of the chain that was found through which no path may go.
+pub(crate) fn ruled_out(
+    context: Context<'_>,
+    policy: &Compiled,
+    decision: &Decision<'_>,
+) -> Result<Option<(usize, Reason)>, CannotDecide> {
+    if policy.meta().denials == 0 && policy.meta().constraints == 0 {
+        return Ok(None);
+    }
+    for (depth, certified) in context.chain().into_iter().enumerate() {
+        let reason = rules_out(decision, certified);
+        let reason = reason.map_err(|error| context.openssl().policies.explain(&error))?;
+        if let Some(reason) = reason {
+            return Ok(Some((depth, reason)));
+        }
+    }
+    Ok(None)
 }
 
 /// Why no path may go through a certificate of the host's. One that cannot be read could be any.

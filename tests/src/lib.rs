@@ -8,6 +8,7 @@
 pub mod artifacts;
 pub mod daemon;
 pub mod der;
+pub mod desk;
 pub mod pki;
 pub mod program;
 pub mod run;

@@ -1,6 +1,8 @@
 //! From a query to cases: every value of an unknown fact that the policy tells apart, every name that
 //! is claimed, every host that would do.
 
+mod store;
+
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -17,6 +19,15 @@ pub(super) const MAX_CLAIMED_NAMES: usize = 1000;
 
 /// Nor does one whose names make more cases than this, over all that is not known.
 pub(super) const MAX_CLAIMED_CASES: usize = 50_000;
+
+/// At what a program verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// A TLS handshake.
+    Handshake,
+    /// Anything else, with a certificate store of its own: see [`store`].
+    Store,
+}
 
 /// What must be accepted for the query to be accepted.
 #[derive(Debug)]
@@ -50,6 +61,19 @@ pub(super) struct CaseState {
     pub(super) grants: bool,
     /// Whether the program's own acceptance is about this peer.
     pub(super) application_counts: bool,
+    /// What of a constraint is not about this case.
+    pub(super) exempt: Exempt,
+}
+
+/// What of a constraint is not about a certificate that names no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Exempt {
+    /// It names a peer.
+    Nothing,
+    /// It names nobody: there is nobody whom a CA could be kept from.
+    Peers,
+    /// It is a CA's: what it issues is held to the constraint, when that is verified.
+    Everything,
 }
 
 impl CaseState {
@@ -62,13 +86,19 @@ impl CaseState {
 pub(super) fn of(
     policy: &Compiled,
     query: &Query,
+    level: Level,
     notes: &mut Vec<String>,
 ) -> Result<(Requirement, Vec<CaseState>), StoreError> {
-    let protocols = protocols(policy, query, notes)?;
-    let applications = applications(policy, query, notes)?;
+    let (protocols, applications) = match level {
+        Level::Handshake => (protocols(policy, query, notes)?, applications(policy, query, notes)?),
+        Level::Store => {
+            (vec![store::protocol(policy, query)?], vec![query.application.known().cloned()])
+        }
+    };
     let mut builder = Builder {
         policy,
         query,
+        level,
         rules: Rules::new(policy, query, &protocols),
         protocols,
         applications,
@@ -80,6 +110,7 @@ pub(super) fn of(
         Peer::Expected(expected) if *expected != ExpectedPeer::default() => {
             builder.expected(expected)?
         }
+        _ if level == Level::Store => builder.claimed_at_store()?,
         _ => builder.claimed(notes)?,
     };
     Ok((requirement, builder.cases))
@@ -143,20 +174,35 @@ enum Who<'q> {
     Nameless(String),
 }
 
+/// A protocol and an application, each None for any that no rule names.
 type Known = (Option<Protocol>, Option<String>);
-type Located = (Known, Rc<StoredRule>);
+/// The rules that the connected address selects, each for what it was selected for.
+type Located = Rc<[(Known, Rc<StoredRule>)]>;
+
+/// What tells the cases apart that ask the program alone.
+#[derive(PartialEq, Eq, Hash)]
+struct Plain {
+    subject: Option<Name>,
+    peer: String,
+    rule: String,
+    application_counts: bool,
+    exempt: Exempt,
+    /// Where constraints can tell protocols apart.
+    protocol: Option<Protocol>,
+}
 
 struct Builder<'a> {
     policy: &'a Compiled,
     query: &'a Query,
     rules: Rules<'a>,
+    level: Level,
     protocols: Vec<Option<Protocol>>,
     applications: Vec<Option<String>>,
     cases: Vec<CaseState>,
     /// The cases that ask the program alone, by what tells them apart.
-    plain: HashMap<(Option<Name>, String, String, bool), usize>,
+    plain: HashMap<Plain, usize>,
     /// The rules that the connected address adds.
-    located: Option<Rc<[Located]>>,
+    located: Option<Located>,
 }
 
 impl<'a> Builder<'a> {
@@ -257,6 +303,7 @@ impl<'a> Builder<'a> {
             for (protocol, application) in self.combinations() {
                 let (over, by) = (protocol.as_ref(), application.as_deref());
                 let rules = match &subject {
+                    _ if self.level == Level::Store => vec![self.store_rule(subject.as_ref())?],
                     Some(name) => vec![self.rules.first(name, over, by)?],
                     None => self.rules.every(over, by)?,
                 };
@@ -278,7 +325,8 @@ impl<'a> Builder<'a> {
 
     /// The cases that the connected address adds: it selects a rule, and names nobody.
     fn located(&mut self, who: &Who<'_>) -> Result<Requirement, StoreError> {
-        let Some(locator) = self.query.locator.map(Name::Address) else {
+        let locator = self.query.locator.filter(|_| self.level == Level::Handshake);
+        let Some(locator) = locator.map(Name::Address) else {
             return Ok(Requirement::All(Vec::new()));
         };
         let rules = match &self.located {
@@ -349,14 +397,21 @@ impl<'a> Builder<'a> {
     }
 
     fn under(&self, rule: Option<&StoredRule>, expected: bool) -> CaseState {
-        let (name, monitored, accept, role) = match rule {
-            Some(rule) => (
-                format!("rule {} ({})", rule.id + 1, rule.place),
-                rule.monitored,
-                rule.accept.clone(),
-                rule.role,
-            ),
-            None => ("[default]".to_owned(), false, self.policy.meta().default.clone(), None),
+        let grants = match self.level {
+            Level::Handshake => expected || rule.and_then(|rule| rule.role) == Some(Role::Client),
+            Level::Store => rule.is_some(),
+        };
+        let (name, monitored, accept) = match (rule, self.level) {
+            (Some(rule), _) => {
+                let name = format!("rule {} ({})", rule.id + 1, rule.place);
+                (name, rule.monitored, rule.accept.clone())
+            }
+            (None, Level::Handshake) => {
+                ("[default]".to_owned(), false, self.policy.meta().default.clone())
+            }
+            (None, Level::Store) => {
+                ("no rule for S/MIME".to_owned(), false, Accept::Authority(APPLICATION))
+            }
         };
         CaseState {
             subject: None,
@@ -366,17 +421,25 @@ impl<'a> Builder<'a> {
             rule: name,
             monitored,
             accept,
-            grants: expected || role == Some(Role::Client),
+            grants,
             application_counts: true,
+            exempt: Exempt::Nothing,
         }
     }
 
     fn add(&mut self, state: CaseState) -> usize {
         let next = self.cases.len();
-        // What asks the program alone is one case, whatever the protocol.
+        // What asks the program alone is one case, whatever the protocol; but for constraints.
         if state.accept.is_application() {
-            let CaseState { subject, peer, rule, application_counts, .. } = &state;
-            let key = (subject.clone(), peer.clone(), rule.clone(), *application_counts);
+            let limited = self.policy.meta().constraints > 0;
+            let key = Plain {
+                subject: state.subject.clone(),
+                peer: state.peer.clone(),
+                rule: state.rule.clone(),
+                application_counts: state.application_counts,
+                exempt: state.exempt,
+                protocol: state.protocol.clone().filter(|_| limited),
+            };
             let index = *self.plain.entry(key).or_insert(next);
             if index < next {
                 return index;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::cases::{CaseState, Requirement};
+use super::cases::{CaseState, Exempt, Requirement};
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
 use crate::key::{Key, KeyHash};
@@ -133,8 +133,12 @@ fn broken_for(
         }
         Requirement::Case(index) => {
             let case = cases.get(*index)?;
-            let holds = limit.scope.has_peer(case.subject.as_ref())
-                && limit.scope.has_protocol(case.protocol.as_ref());
+            let over = || limit.scope.has_protocol(case.protocol.as_ref());
+            let holds = match case.exempt {
+                Exempt::Nothing => limit.scope.has_peer(case.subject.as_ref()) && over(),
+                Exempt::Peers => over(),
+                Exempt::Everything => true,
+            };
             (!holds).then(|| format!("{} over {}", case.peer, case.protocol_text()))
         }
     }

@@ -21,7 +21,7 @@ mod strict;
 mod tests;
 
 use authority::Findings;
-use cases::{CaseState, Requirement};
+use cases::{CaseState, Level, Requirement};
 use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
@@ -83,13 +83,33 @@ impl<'a> Decision<'a> {
         query: &'a Query,
         crypto: &'a dyn Crypto,
     ) -> Result<Self, StoreError> {
+        Self::at(Level::Handshake, policy, query, crypto)
+    }
+
+    /// The same where a program verifies with a certificate store of its own, outside of what TLS does
+    /// by itself: denials and constraints hold, and of the rules only those that are written for
+    /// S/MIME in this program.
+    pub fn at_store(
+        policy: &'a Compiled,
+        query: &'a Query,
+        crypto: &'a dyn Crypto,
+    ) -> Result<Self, StoreError> {
+        Self::at(Level::Store, policy, query, crypto)
+    }
+
+    fn at(
+        level: Level,
+        policy: &'a Compiled,
+        query: &'a Query,
+        crypto: &'a dyn Crypto,
+    ) -> Result<Self, StoreError> {
         let mut notes = Vec::new();
         let limits = Limits { policy, query, crypto };
         let denial = limits.key_or_leaf()?;
         let (requirement, cases) = if denial.is_some() {
             (Requirement::All(Vec::new()), Vec::new())
         } else {
-            cases::of(policy, query, &mut notes)?
+            cases::of(policy, query, level, &mut notes)?
         };
         let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::new());
         for (index, certificate) in query.evidence.intermediates.iter().enumerate() {

@@ -44,6 +44,8 @@ pub struct Meta {
     pub version: String,
     /// How many rules there are.
     pub rules: u64,
+    /// How many of them are written for S/MIME in certain programs, and so reach beyond TLS.
+    pub smime_rules: u64,
     /// How many denials there are.
     pub denials: u64,
     /// How many constraints there are.
@@ -70,6 +72,7 @@ pub(crate) struct StoredAuthority {
 pub(crate) struct StoredRule {
     pub(crate) id: i64,
     pub(crate) place: String,
+    pub(crate) protocols: Option<String>,
     pub(crate) applications: Option<String>,
     pub(crate) role: Option<Role>,
     pub(crate) until: Option<i64>,
@@ -146,6 +149,12 @@ impl Compiled {
     /// What it says of itself.
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Whether it has anything to say where a program verifies a certificate outside of TLS.
+    pub fn reaches_stores(&self) -> bool {
+        let meta = &self.meta;
+        meta.denials > 0 || meta.constraints > 0 || meta.smime_rules > 0
     }
 
     /// Whether it says what each program itself says, and nothing else.
@@ -254,8 +263,8 @@ impl Compiled {
     }
 
     pub(crate) fn rule(&self, id: i64) -> Result<StoredRule, StoreError> {
-        let sql =
-            "SELECT place, applications, role, until, monitored, accept FROM rule WHERE id = ?1";
+        let sql = "SELECT place, applications, role, until, monitored, accept, protocols FROM rule
+             WHERE id = ?1";
         let read = |row: &Row<'_>| {
             let role: Option<String> = row.get(2)?;
             let accept: String = row.get(5)?;
@@ -264,6 +273,7 @@ impl Compiled {
             Ok(StoredRule {
                 id,
                 place: row.get::<_, Shown>(0)?.0,
+                protocols: row.get(6)?,
                 applications: row.get(1)?,
                 role: role.map(|r| if r == "client" { Role::Client } else { Role::Server }),
                 until: row.get(3)?,
@@ -447,6 +457,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             compiled_at: value("compiled_at")?.parse().ok()?,
             version: printable(value("version")?),
             rules: count("rules")?,
+            smime_rules: count("smime_rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
             programs: count("programs")?,

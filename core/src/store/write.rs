@@ -260,6 +260,7 @@ impl Writer<'_> {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("prefix_lengths", prefix_lengths(policy).encode()),
             ("rules", policy.rules.len().to_string()),
+            ("smime_rules", policy.rules.iter().filter(|r| is_for_smime(r)).count().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
             ("programs", policy.programs.len().to_string()),
@@ -324,6 +325,13 @@ impl Protocols {
     fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
         protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
     }
+}
+
+/// Whether a rule is written for S/MIME in certain programs, and for nothing else: only such a one
+/// decides about a verification that belongs to no TLS connection.
+fn is_for_smime(rule: &Rule) -> bool {
+    let only = rule.protocols.as_deref().is_some_and(|p| p.iter().all(|p| p.as_str() == "smime"));
+    only && rule.applications.is_some() && rule.role != Some(Role::Server)
 }
 
 fn prefix_lengths(policy: &Policy) -> PrefixLengths {

@@ -13,7 +13,7 @@ use crate::site::{Peerkey, Site};
 /// A running nginx.
 #[derive(Debug)]
 pub struct Nginx {
-    _daemon: Daemon,
+    daemon: Daemon,
     address: SocketAddr,
     log: std::path::PathBuf,
 }
@@ -28,6 +28,18 @@ impl Nginx {
         peer: &str,
         trusted: Option<&std::path::Path>,
     ) -> Self {
+        Self::proxy_with(site, peerkey, upstream, peer, trusted, "proxy_ssl_session_reuse off;")
+    }
+
+    /// A proxy with further directives.
+    pub fn proxy_with(
+        site: &Site,
+        peerkey: Peerkey,
+        upstream: SocketAddr,
+        peer: &str,
+        trusted: Option<&std::path::Path>,
+        directives: &str,
+    ) -> Self {
         let address = SocketAddr::new(own_loopback(), free_port());
         let verify = trusted.map_or("proxy_ssl_verify off;".into(), |file| {
             let file = file.display();
@@ -36,7 +48,7 @@ impl Nginx {
         let server = format!(
             "listen {address};\nlocation / {{ proxy_pass https://{upstream}; {verify}\n\
              proxy_ssl_verify_depth 5; proxy_ssl_name {peer}; proxy_ssl_server_name on;\n\
-             proxy_ssl_session_reuse off; }}"
+             {directives} }}"
         );
         Self::start(site, peerkey, address, &server)
     }
@@ -80,13 +92,13 @@ impl Nginx {
         let file = site.write(&format!("nginx-{address}/conf"), settings);
         let mut command = site.command("/usr/sbin/nginx", peerkey);
         command.arg("-c").arg(file).arg("-e").arg(&log);
-        let daemon = Daemon::start(&command, "TERM", &folder.join("output"));
+        let daemon = Daemon::start(&command, "QUIT", &folder.join("output"));
         let said = || fs::read_to_string(folder.join("output")).unwrap_or_default();
         until("nginx listens", || {
             assert!(!said().contains("[emerg]"), "nginx: {}", said());
             listens(address)
         });
-        Self { _daemon: daemon, address, log }
+        Self { daemon, address, log }
     }
 
     /// Asks the proxy for a page, in plain HTTP.
@@ -94,7 +106,7 @@ impl Nginx {
         let mut curl = site.command("/usr/bin/curl", Peerkey::Off);
         curl.args(["--silent", "--show-error", "--fail", "--max-time", "20"]);
         let run = run(curl.arg(format!("http://{}/", self.address)));
-        Outcome { connected: run.ok(), run, log: self.log() }
+        Outcome { connected: run.ok(), run, log: String::new() }
     }
 
     /// Where it listens.
@@ -102,8 +114,10 @@ impl Nginx {
         self.address
     }
 
-    /// What it wrote into its error log.
-    pub fn log(&self) -> String {
+    /// Ends it, and gives what it wrote into its error log. A client can be gone before its server has
+    /// written a line.
+    pub fn finish(self) -> String {
+        drop(self.daemon);
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -7,5 +7,6 @@ mod claims;
 mod grants;
 mod hostile;
 mod limits;
+mod stores;
 mod strict;
 mod world;

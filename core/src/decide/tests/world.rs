@@ -218,9 +218,13 @@ impl World {
     }
 
     pub(super) fn constrain(&mut self, ca: &Certificate, peers: &[&str]) {
+        self.constrain_to(ca, scope(peers, &[]));
+    }
+
+    pub(super) fn constrain_to(&mut self, ca: &Certificate, scope: Scope) {
         self.policy.constraints.push(Constraint {
             cas: vec![Key::from_spki(ca.spki(), &Ring).unwrap().hash()],
-            scope: scope(peers, &[]),
+            scope,
             place: Place::default(),
         });
     }
@@ -235,6 +239,14 @@ impl World {
         crypto: &dyn Crypto,
         ask: impl FnOnce(&mut Decision<'_>) -> T,
     ) -> T {
+        self.compiled(|policy| ask(&mut Decision::new(policy, query, crypto).unwrap()))
+    }
+
+    pub(super) fn at_store<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        self.compiled(|policy| ask(&mut Decision::at_store(policy, query, &Ring).unwrap()))
+    }
+
+    pub(super) fn compiled<T>(&self, ask: impl FnOnce(&Compiled) -> T) -> T {
         let mut compiled = self.compiled.borrow_mut();
         let (_, policy) = compiled.get_or_insert_with(|| {
             let folder = tempfile::tempdir().unwrap();
@@ -243,7 +255,7 @@ impl World {
             let opened = Compiled::open(path.to_str().unwrap()).unwrap();
             (folder, opened)
         });
-        ask(&mut Decision::new(policy, query, crypto).unwrap())
+        ask(policy)
     }
 
     pub(super) fn verdict(&self, query: &Query, application: &Application) -> Verdict {
