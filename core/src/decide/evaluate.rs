@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::authority::Strength;
 use super::cases::{CaseState, Requirement};
 use super::{Application, Decision, Fault};
+use crate::certificate::printable;
 use crate::rule::{APPLICATION, Accept};
 use crate::store::StoreError;
 use crate::verdict::{Basis, Case, Finding, Node, Reason, Trace};
@@ -68,7 +69,7 @@ impl Decision<'_> {
         trace.cases.push(Case {
             peer: state.peer.clone(),
             protocol: state.protocol_text().to_owned(),
-            application: state.application.clone(),
+            application: state.application.as_deref().map(printable),
             rule: state.rule.clone(),
             monitored: state.monitored,
             accept: node,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::world;
+use super::{assert_printable, world};
 
 /// A file that begins as SQLite's do is taken as it is. Else the first byte says what the rest is: places
 /// and bytes that are written over a good file (0), or cells that are given other values (1).
@@ -20,9 +20,18 @@ pub fn database(input: &[u8]) {
         _ => return,
     }
     let Ok(opened) = world::open(&path) else { return };
-    let _ = (opened.meta(), opened.is_transparent(), opened.default_in_words());
-    let _ = (opened.authorities(), opened.rules(), opened.constraints());
-    let _ = (opened.denials(), opened.sources());
+    let _ = (opened.is_transparent(), opened.default_in_words());
+    for row in opened.authorities().into_iter().flatten() {
+        [row.name, row.kind, row.place].iter().for_each(|text| assert_printable(text));
+    }
+    for row in opened.rules().into_iter().flatten() {
+        [row.accept, row.place].iter().for_each(|text| assert_printable(text));
+        row.peers.iter().flatten().for_each(|text| assert_printable(text));
+    }
+    for row in opened.denials().into_iter().flatten() {
+        row.reason.iter().chain([&row.place]).for_each(|text| assert_printable(text));
+    }
+    let _ = (opened.constraints(), opened.sources());
     for query in super::certificates::queries() {
         world::ask(&opened, &query);
     }

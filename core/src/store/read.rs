@@ -1,13 +1,14 @@
 //! Look-ups in a compiled policy.
 
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
-use crate::certificate::Certificate;
 #[cfg(feature = "pkix")]
 use crate::certificate::Purposes;
+use crate::certificate::{Certificate, printable};
 use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
@@ -169,7 +170,7 @@ impl Compiled {
         let read = |row: &Row<'_>| {
             let cabf = row.get::<_, String>(5)? == "cabf";
             Ok(StoredAuthority {
-                name: row.get(0)?,
+                name: row.get::<_, Shown>(0)?.0,
                 kind: row.get(1)?,
                 profile: if cabf { Profile::Cabf } else { Profile::Rfc5280 },
                 scope: scope_at(row, 2)?,
@@ -223,9 +224,9 @@ impl Compiled {
         self.collect(sql, params![peer.to_string(), authority], |row| {
             Ok(StoredBinding {
                 key: KeyHash(row.get(0)?),
-                protocol: row.get(1)?,
+                protocol: row.get::<_, Shown>(1)?.0,
                 until: row.get(2)?,
-                place: row.get(3)?,
+                place: row.get::<_, Shown>(3)?.0,
             })
         })
     }
@@ -271,7 +272,7 @@ impl Compiled {
             let accept = Accept::decode(&accept).unwrap_or(Accept::Any(Vec::new()));
             Ok(StoredRule {
                 id,
-                place: row.get(0)?,
+                place: row.get::<_, Shown>(0)?.0,
                 protocols: row.get(6)?,
                 applications: row.get(1)?,
                 role: role.map(|r| if r == "client" { Role::Client } else { Role::Server }),
@@ -336,7 +337,7 @@ impl Compiled {
         let mut limits = Vec::new();
         for key in keys {
             limits.extend(self.collect(sql, [key.0], |row| {
-                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get(3)? })
+                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get::<_, Shown>(3)?.0 })
             })?);
         }
         Ok(limits)
@@ -371,7 +372,8 @@ impl Compiled {
         }
         let sql = "SELECT until, reason, place FROM denial WHERE what = ?1 AND value = ?2";
         self.collect(sql, params![what, value], |row| {
-            Ok(StoredDenial { until: row.get(0)?, reason: row.get(1)?, place: row.get(2)? })
+            let reason = row.get::<_, Option<Shown>>(1)?.map(|shown| shown.0);
+            Ok(StoredDenial { until: row.get(0)?, reason, place: row.get::<_, Shown>(2)?.0 })
         })
     }
 
@@ -404,6 +406,15 @@ impl Compiled {
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, error)
+    }
+}
+
+/// A text for people: whatever the file holds, it reaches no terminal and no log raw.
+pub(super) struct Shown(pub(super) String);
+
+impl FromSql for Shown {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str().map(|text| Self(printable(text)))
     }
 }
 
@@ -442,9 +453,9 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
                 Enforce::Verified
             },
             default: Accept::decode(value("default")?)?,
-            digest: value("digest")?.to_owned(),
+            digest: printable(value("digest")?),
             compiled_at: value("compiled_at")?.parse().ok()?,
-            version: value("version")?.to_owned(),
+            version: printable(value("version")?),
             rules: count("rules")?,
             smime_rules: count("smime_rules")?,
             denials: count("denials")?,

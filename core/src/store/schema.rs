@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use crate::certificate::printable;
 use crate::pattern::{Pattern, mask};
 use crate::peer::Name;
 use crate::protocol::Protocol;
@@ -171,13 +172,17 @@ impl StoredScope {
 
     /// The peers, for people.
     pub(crate) fn peers_text(&self) -> String {
-        self.peers.as_deref().unwrap_or("*").replace('\n', ", ")
+        listed(self.peers.as_deref())
     }
 
     /// The protocols, for people.
     pub(crate) fn protocols_text(&self) -> String {
-        self.protocols.as_deref().unwrap_or("*").replace('\n', ", ")
+        listed(self.protocols.as_deref())
     }
+}
+
+fn listed(lines: Option<&str>) -> String {
+    printable(&lines.unwrap_or("*").replace('\n', ", "))
 }
 
 #[cfg(test)]
