@@ -68,7 +68,11 @@ unsafe extern "C" fn new_ssl_ctx(
             tickets::watch(openssl, ssl, ssl_ctx);
         }
     };
-    if guarded("new_ssl_ctx", None, || Some(hook())).is_none() {
+    let hooked = guarded("new_ssl_ctx", false, || {
+        hook();
+        true
+    });
+    if !hooked {
         // SAFETY: as we were called.
         unsafe { refuse_all(ssl_ctx.cast(), state) };
     }

@@ -13,9 +13,9 @@ use peerkey_tests::run::{Run, run};
 use peerkey_tests::site::{Peerkey, Site};
 
 /// What `host.h` says where the policy is read and followed.
-pub const GOOD: &str = "fine accepted, denied refused, pinned accepted";
+pub(crate) const GOOD: &str = "fine accepted, denied refused, pinned accepted";
 /// What it says where programs decide for themselves.
-pub const NATIVE: &str =
+pub(crate) const NATIVE: &str =
     "fine accepted, denied accepted, pinned refused: certificate verify failed (18)";
 
 const PEER: &str = "bank.example";
@@ -39,12 +39,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 });
 
 /// A site with the files that the hosts read, and the policy that they are judged by.
-pub struct Hosts {
+pub(crate) struct Hosts {
     pub site: Site,
 }
 
 impl Hosts {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let hosts = Self { site: Site::new() };
         let world = &*WORLD;
         hosts.site.write("trust.pem", world.root.pem());
@@ -58,7 +58,7 @@ impl Hosts {
     }
 
     /// The same, with a copy of the provider that every user may read, wherever it was built.
-    pub fn public() -> Self {
+    pub(crate) fn public() -> Self {
         let hosts = Self::new();
         let module = hosts.site.path("peerkey.so");
         fs::copy(artifacts::provider(), &module).unwrap();
@@ -67,14 +67,14 @@ impl Hosts {
     }
 
     /// A copy of a host that every user may run.
-    pub fn own_copy(&self, program: &str) -> PathBuf {
+    pub(crate) fn own_copy(&self, program: &str) -> PathBuf {
         let copy = self.site.path(&format!("host-{program}"));
         fs::copy(compiled(program), &copy).unwrap();
         copy
     }
 
     /// A host program with its mode.
-    pub fn host(&self, peerkey: Peerkey, program: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn host(&self, peerkey: Peerkey, program: &str, arguments: &[&str]) -> Command {
         let mut command = self.site.command(compiled(program), peerkey);
         command.args(arguments).current_dir(self.site.path(""));
         command
@@ -82,20 +82,20 @@ impl Hosts {
 
     /// Runs a host with peerkey to its good end, and gives what it printed.
     #[track_caller]
-    pub fn said(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn said(&self, program: &str, arguments: &[&str]) -> String {
         ended(run(&mut self.host(Peerkey::On, program, arguments)))
     }
 }
 
 /// What a host printed before its good end.
 #[track_caller]
-pub fn ended(run: Run) -> String {
+pub(crate) fn ended(run: Run) -> String {
     assert!(run.ok() && run.stdout.ends_with("end\n"), "{run}");
     run.stdout.trim_end_matches("end\n").to_owned()
 }
 
 /// The policy of the hosts, with something before it.
-pub fn policy(before: &str) -> String {
+pub(crate) fn policy(before: &str) -> String {
     let (denied, pinned) = (WORLD.denied.pin(), WORLD.pinned.pin());
     format!(
         "version = 1\n{before}\n[authority.pins]\nkind = 'pin'\n\
@@ -106,12 +106,12 @@ pub fn policy(before: &str) -> String {
 }
 
 /// A line of each of these, all `GOOD`.
-pub fn good(whens: &[&str]) -> String {
+pub(crate) fn good(whens: &[&str]) -> String {
     whens.iter().map(|when| format!("{when}: {GOOD}\n")).collect()
 }
 
 /// A C program of this folder, compiled once a process.
-pub fn compiled(name: &str) -> PathBuf {
+pub(crate) fn compiled(name: &str) -> PathBuf {
     static COMPILED: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     compiled.entry(name.into()).or_insert_with(|| compile(name)).clone()

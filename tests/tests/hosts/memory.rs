@@ -1,15 +1,6 @@
 //! Allocators of the host's own, and tools that watch every access.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
-use peerkey_tests::daemon::Nginx;
-use peerkey_tests::pki::{Draft, Issued};
-use peerkey_tests::program::{Client, Visit, python};
 use peerkey_tests::run::run;
-use peerkey_tests::scene::{Must, Scene};
-use peerkey_tests::server::{Server, ServerDraft, Service};
 use peerkey_tests::site::Peerkey;
 
 use crate::host::{Hosts, ended, good};
