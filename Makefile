@@ -11,7 +11,9 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_'
 export CARGO_TARGET_$(HOST)_RUNNER := $(AS_ROOT)
 endif
 
-.PHONY: help build test demo bench fmt lint check install-deps rust build-deps test-deps
+FUZZ_SECONDS ?= 600
+
+.PHONY: help build test demo bench fuzz fmt lint check install-deps rust build-deps test-deps
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +35,9 @@ demo: build test-deps ## a table of programs that follow one policy
 bench: build ## a TLS handshake with peerkey in proportion to one without
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
 	@target/release/bench
+
+fuzz: rust build-deps ## the four fuzz targets, for FUZZ_SECONDS together
+	@core/fuzz/run.sh $(FUZZ_SECONDS)
 
 fmt: rust ## formats the sources
 	$(CARGO) fmt --all

@@ -7,7 +7,7 @@ case "${1:-}" in
 build) wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev" ;;
 test)
     wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev make perl binutils util-linux"
-    wanted="$wanted curl openssl python3 nginx postgresql redis-server redis-tools"
+    wanted="$wanted curl openssl python3 python3-venv nginx postgresql redis-server redis-tools"
     # Hosts that confine themselves, and what watches them.
     wanted="$wanted bubblewrap libjemalloc2 locales valgrind"
     # Another package may bring node.

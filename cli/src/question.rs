@@ -11,7 +11,7 @@ use peerkey_core::crypto::Crypto;
 use peerkey_core::key::{Key, KeyError};
 use peerkey_core::peer::{HostName, Name};
 use peerkey_core::protocol::Protocol;
-use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Role};
+use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Role, Room};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
@@ -113,7 +113,13 @@ impl Presented {
             .or_else(|why| no(format!("the peer's certificate is not readable: {why}")))?;
         let key = usable(leaf.spki(), crypto)?;
         let (mut intermediates, mut remarks) = (Vec::new(), Vec::new());
+        let mut room = Room::default();
         for (position, der) in more.iter().enumerate() {
+            if !room.take(der.len()) {
+                remarks
+                    .push(format!("what came behind {} certificates was left out", position + 1));
+                break;
+            }
             match Certificate::from_der(der) {
                 Ok(certificate) => intermediates.push(certificate),
                 Err(why) => remarks

@@ -99,11 +99,12 @@ enum Why {
 }
 
 /// The codes of reasons, as in [`peerkey_core::verdict::Reason::code`].
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 9] = [
     "cannot-decide",
     "key-denied",
     "certificate-denied",
     "unusable-key",
+    "unusable-certificate",
     "constraint-broken",
     "no-usable-claim",
     "not-vouched",

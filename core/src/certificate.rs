@@ -1,5 +1,6 @@
 //! A certificate as evidence: what peerkey reads in it (RFC 5280).
 
+use std::collections::HashSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -7,6 +8,13 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::peer::{Email, HostName, Name, address_from_octets};
+
+/// A longer certificate is not read. TLS stacks refuse whole chains of less (OpenSSL: 100 kB), and what
+/// post-quantum signatures make is half as long.
+pub const LONGEST: usize = 128 << 10;
+
+/// What a certificate says of itself is cut to so many characters in texts for people.
+const SHOWN: usize = 120;
 
 /// A parsed certificate, with its DER.
 #[derive(Clone)]
@@ -30,13 +38,29 @@ pub struct Certificate {
 pub struct Names {
     /// The subjectAltNames of a supported kind, in order.
     pub supported: Vec<CertificateName>,
+    /// Whether some subjectAltName is of another kind, or not usable.
+    pub unsupported_kind: bool,
     /// What makes the certificate speak of more than `supported` says: a kind of name that peerkey
     /// does not compare, or a common name that is not among the subjectAltNames.
     pub beyond: Option<String>,
+    /// What of `beyond` stands among the subjectAltNames, or cannot be read.
+    pub unknown: Option<String>,
+    /// Names of peers in the subject: a common name that is a mailbox, an address, or a host name with
+    /// a dot, and emailAddress. (A common name is free text: `Acme Software` and `Example CA` name
+    /// nobody who could be connected to.)
+    pub in_subject: Vec<CertificateName>,
+}
+
+impl Names {
+    /// Each name of a peer once, wherever it stands.
+    pub fn anywhere(&self) -> impl Iterator<Item = &CertificateName> {
+        let more = self.in_subject.iter().filter(|name| !self.supported.contains(name));
+        self.supported.iter().chain(more)
+    }
 }
 
 /// A subjectAltName of a supported kind (RFC 5280 section 4.2.1.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CertificateName {
     /// One name.
     Exact(Name),
@@ -45,11 +69,14 @@ pub enum CertificateName {
 }
 
 impl CertificateName {
-    /// Whether the certificate, by this name, speaks of `name`.
+    /// Whether the certificate, by this name, speaks of `name`. `*.org` speaks of nobody, as for every
+    /// TLS library (X509_check_host(3)); claimed, it is held to the rules for all below.
     pub fn covers(&self, name: &Name) -> bool {
         match (self, name) {
             (Self::Exact(own), name) => own == name,
-            (Self::Wildcard(domain), Name::Host(host)) => host.parent().as_ref() == Some(domain),
+            (Self::Wildcard(domain), Name::Host(host)) => {
+                domain.parent().is_some() && host.parent().as_ref() == Some(domain)
+            }
             _ => false,
         }
     }
@@ -119,6 +146,10 @@ impl std::error::Error for CertificateError {}
 impl Certificate {
     /// Reads one DER certificate, and nothing behind it. No signature is checked.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        if der.len() > LONGEST {
+            let why = format!("{} bytes are too long for a certificate", der.len());
+            return Err(CertificateError(why));
+        }
         let (rest, parsed) = X509Certificate::from_der(der)
             .map_err(|error| CertificateError(format!("not a DER certificate ({error})")))?;
         if !rest.is_empty() {
@@ -134,8 +165,8 @@ impl Certificate {
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             names: names(&parsed),
-            subject_text: printable(&parsed.subject().to_string()),
-            issuer_text: printable(&parsed.issuer().to_string()),
+            subject_text: shown(&parsed.subject().to_string()),
+            issuer_text: shown(&parsed.issuer().to_string()),
             limits,
             der: der.to_vec(),
         })
@@ -192,12 +223,12 @@ impl Certificate {
         &self.limits
     }
 
-    /// The subject for people, with control characters escaped; may be empty.
+    /// The subject for people, escaped and not too long; may be empty.
     pub fn subject_text(&self) -> &str {
         &self.subject_text
     }
 
-    /// The issuer for people, with control characters escaped.
+    /// The issuer for people, escaped and not too long.
     pub fn issuer_text(&self) -> &str {
         &self.issuer_text
     }
@@ -224,14 +255,32 @@ impl fmt::Display for Certificate {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if c.is_control() || hidden {
+        if c.is_control() || is_format(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// The same, cut to what a sentence can hold.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => printable(text),
+        Some((end, _)) => printable(&text[..end]) + "...",
+    }
+}
+
+/// Unicode's format characters and separators of lines (categories Cf, Zl and Zp), which change how
+/// what stands around them is shown.
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn limits(parsed: &X509Certificate<'_>) -> Result<Limits, CertificateError> {
@@ -268,23 +317,60 @@ fn names(parsed: &X509Certificate<'_>) -> Names {
                 match supported(name) {
                     Some(name) => names.supported.push(name),
                     None => {
-                        names.beyond = Some(format!("the name {}", printable(&name.to_string())))
+                        names.unsupported_kind = true;
+                        names.unknown = Some(format!("the name {}", shown(&name.to_string())));
                     }
                 }
             }
         }
         Ok(None) => {}
-        Err(_) => names.beyond = Some("a malformed subjectAltName".into()),
+        Err(_) => names.unknown = Some("a malformed subjectAltName".into()),
     }
-    for common in parsed.subject().iter_common_name() {
-        let text = common.as_str().unwrap_or("");
-        if !names.supported.iter().any(|name| says(name, text)) {
-            let text = printable(text);
-            names.beyond =
-                Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
-        }
+    names.beyond = names.unknown.clone();
+    read_subject(parsed, &mut names);
+    let stranger = {
+        let mut commons = parsed.subject().iter_common_name().peekable();
+        // Both can be many: each is read once.
+        let own: HashSet<_> =
+            commons.peek().map(|_| names.supported.iter()).into_iter().flatten().collect();
+        let texts = commons.map(|common| common.as_str().unwrap_or(""));
+        let mut strangers =
+            texts.filter(|text| !common_name(text).is_some_and(|n| own.contains(&n)));
+        strangers.next().map(shown)
+    };
+    if let Some(text) = stranger {
+        names.beyond = Some(format!("the common name \"{text}\", which no subjectAltName repeats"));
     }
     names
+}
+
+/// The names of peers that the subject holds.
+fn read_subject(parsed: &X509Certificate<'_>, names: &mut Names) {
+    let subject = parsed.subject();
+    for (attribute, is_mailbox) in subject
+        .iter_common_name()
+        .map(|attribute| (attribute, false))
+        .chain(subject.iter_email().map(|attribute| (attribute, true)))
+    {
+        let text = attribute.as_str().ok();
+        match text.and_then(in_subject) {
+            Some(name) => names.in_subject.push(name),
+            None if is_mailbox || text.is_none() => {
+                names.unknown = Some("a name in its subject that cannot be read".into());
+            }
+            None => {}
+        }
+    }
+}
+
+/// A common name as the name of a peer, if it is one.
+fn in_subject(text: &str) -> Option<CertificateName> {
+    if let Some(domain) = text.strip_prefix("*.") {
+        return HostName::parse(domain).map(CertificateName::Wildcard);
+    }
+    let name = Name::parse(text)?;
+    let is_free_text = matches!(&name, Name::Host(host) if host.parent().is_none());
+    (!is_free_text).then_some(CertificateName::Exact(name))
 }
 
 fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
@@ -303,12 +389,11 @@ fn supported(name: &GeneralName<'_>) -> Option<CertificateName> {
     }
 }
 
-fn says(name: &CertificateName, text: &str) -> bool {
-    match name {
-        CertificateName::Exact(own) => Name::parse(text).as_ref() == Some(own),
-        CertificateName::Wildcard(domain) => {
-            text.strip_prefix("*.").and_then(HostName::parse).as_ref() == Some(domain)
-        }
+/// A common name as a subjectAltName would say it.
+fn common_name(text: &str) -> Option<CertificateName> {
+    match text.strip_prefix("*.") {
+        Some(domain) => HostName::parse(domain).map(CertificateName::Wildcard),
+        None => Name::parse(text).map(CertificateName::Exact),
     }
 }
 
@@ -324,10 +409,16 @@ mod tests {
         assert!(!covers("example.org"));
         assert!(!covers("a.b.example.org"));
         assert!(!covers("a@example.org"));
+        let whole = CertificateName::Wildcard(HostName::parse("org").unwrap());
+        assert!(!whole.covers(&Name::parse("example.org").unwrap()));
     }
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {
+        for c in ['\u{ad}', '\u{61c}', '\u{9b}', '\u{180e}', '\u{2066}', '\u{fffb}', '\u{e0041}'] {
+            assert_eq!(printable(&c.to_string()), c.escape_unicode().to_string());
+        }
+        assert_eq!(shown(&"\u{1b}".repeat(9999)).len(), "\\u{1b}".len() * SHOWN + "...".len());
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}");
     }
 

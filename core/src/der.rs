@@ -54,7 +54,8 @@ pub(crate) fn read(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+/// One element.
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut out = Vec::with_capacity(length + 6);
     out.push(tag);

@@ -67,6 +67,8 @@ pub enum KeyError {
     Malformed,
     /// An EC key that spells out its curve instead of naming it (RFC 5480 section 2.1.1 forbids it).
     ExplicitCurve,
+    /// An RSA key of more bits than anyone checks a signature with.
+    TooLong,
     /// An EC point that is compressed and could not be brought to the uncompressed form.
     UnknownPoint,
 }
@@ -76,6 +78,7 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             Self::Malformed => "the public key is malformed",
             Self::ExplicitCurve => "the EC key spells out its curve instead of naming it",
+            Self::TooLong => "the RSA key is longer than 16384 bits, or its exponent than 64",
             Self::UnknownPoint => "the EC key is compressed, on a curve that is not known here",
         })
     }
@@ -134,8 +137,7 @@ impl Key {
         let (_, info) = SubjectPublicKeyInfo::from_der(spki).ok()?;
         let is_rsa = [RSA_ENCRYPTION, RSASSA_PSS].contains(&info.algorithm.algorithm.as_bytes());
         let (n, _) = der::rsa_public_key(&info.subject_public_key.data).filter(|_| is_rsa)?;
-        let start = n.iter().position(|octet| *octet != 0)?;
-        Some((n.len() - start) * 8 - n[start].leading_zeros() as usize)
+        Some(bits(n)).filter(|bits| *bits > 0)
     }
 
     /// The key in its usual encoding, as a DER SubjectPublicKeyInfo.
@@ -152,9 +154,36 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
+/// The longest RSA modulus and exponent, in bits: OpenSSL's own limits for a modulus above 3072 bits
+/// (OPENSSL_RSA_MAX_MODULUS_BITS, OPENSSL_RSA_MAX_PUBEXP_BITS). The work of a check grows with both.
+const RSA_BITS: (usize, usize) = (16_384, 64);
+
+/// Whether an RSA key's n and e are within bounds.
+fn is_bearable((n, e): (&[u8], &[u8])) -> bool {
+    bits(n) <= RSA_BITS.0 && bits(e) <= RSA_BITS.1
+}
+
+/// The length of an unsigned number.
+fn bits(number: &[u8]) -> usize {
+    match number.iter().position(|octet| *octet != 0) {
+        None => 0,
+        Some(start) => (number.len() - start) * 8 - number[start].leading_zeros() as usize,
+    }
+}
+
+/// Whether an RSA key's numbers, a DER RSAPublicKey, are so long that a check would take long. What is
+/// no RSAPublicKey is none.
+#[cfg(feature = "pkix")]
+pub(crate) fn is_too_long(key: &[u8]) -> bool {
+    der::rsa_public_key(key).is_some_and(|key| !is_bearable(key))
+}
+
 /// rsaEncryption with NULL parameters, then RSASSA-PSS without (RFC 4055 section 1.2).
 fn rsa_forms(bits: &[u8]) -> Result<Vec<Vec<u8>>, KeyError> {
     let (n, e) = der::rsa_public_key(bits).ok_or(KeyError::Malformed)?;
+    if !is_bearable((n, e)) {
+        return Err(KeyError::TooLong);
+    }
     let key = der::sequence(&[&der::unsigned(n), &der::unsigned(e)]);
     let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
     let pss = der::sequence(&[&der::oid(RSASSA_PSS)]);

@@ -9,6 +9,8 @@ pub mod certificate;
 pub mod crypto;
 pub mod decide;
 mod der;
+#[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
+pub mod fuzz;
 pub mod key;
 pub mod pattern;
 pub mod peer;

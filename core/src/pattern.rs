@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::certificate::printable;
 use crate::peer::{Email, HostName, Name, canonical_address};
 
 /// A set of names, written as one word in a policy.
@@ -28,7 +29,7 @@ pub struct PatternError(String);
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&printable(&self.0))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::Role;
-pub use crate::rule::{Accept, Enforce, Mode};
+pub use crate::rule::{Accept, Enforce, Mode, Profile};
 
 /// A whole policy. Authority 0 is always `application`.
 #[derive(Clone, Debug)]
@@ -107,6 +107,8 @@ pub enum AuthorityKind {
         anchors: Vec<Anchor>,
         /// DER CertificateLists: a certificate whose issuer has one here is checked against it.
         crls: Vec<Vec<u8>>,
+        /// How strict its paths are.
+        profile: Profile,
     },
     /// Keys written down.
     Pin {

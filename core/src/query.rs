@@ -110,3 +110,27 @@ pub struct Evidence {
     /// Further certificates, in the order presented.
     pub intermediates: Vec<Certificate>,
 }
+
+/// How much of what came with a key is looked at: what came first counts first. Once there is no room,
+/// nothing more is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    certificates: usize,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl Room {
+    /// No more intermediates than this. A path goes through six at most.
+    pub const CERTIFICATES: usize = 64;
+    /// Nor more bytes of them.
+    pub const BYTES: usize = 1 << 20;
+
+    /// Takes a certificate of this length, if there is room for it.
+    pub fn take(&mut self, length: usize) -> bool {
+        self.certificates += 1;
+        self.bytes = self.bytes.saturating_add(length);
+        self.is_full |= self.certificates > Self::CERTIFICATES || self.bytes > Self::BYTES;
+        !self.is_full
+    }
+}

@@ -20,6 +20,16 @@ pub enum Enforce {
     Always,
 }
 
+/// How strict certification paths are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// What RFC 5280 demands.
+    #[default]
+    Rfc5280,
+    /// Also what browsers demand of public servers (CA/Browser Forum, Baseline Requirements).
+    Cabf,
+}
+
 /// An accept expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accept {

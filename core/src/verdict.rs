@@ -86,6 +86,8 @@ pub enum Reason {
     },
     /// The key is encoded so that it cannot be compared.
     UnusableKey(KeyError),
+    /// The certificate cannot be read, so it cannot be held to the policy.
+    UnusableCertificate(String),
     /// Every path that the program found goes through a CA that the policy limits to others.
     ConstraintBroken {
         /// The CA.
@@ -117,7 +119,7 @@ impl Reason {
             Self::CannotDecide(_) => 7,
             Self::KeyDenied { .. } => 6,
             Self::CertificateDenied { .. } => 5,
-            Self::UnusableKey(_) => 4,
+            Self::UnusableKey(_) | Self::UnusableCertificate(_) => 4,
             Self::ConstraintBroken { .. } => 3,
             Self::NoUsableClaim(_) => 2,
             Self::NotVouched { .. } => 1,
@@ -132,6 +134,7 @@ impl Reason {
             Self::KeyDenied { .. } => "key-denied",
             Self::CertificateDenied { .. } => "certificate-denied",
             Self::UnusableKey(_) => "unusable-key",
+            Self::UnusableCertificate(_) => "unusable-certificate",
             Self::ConstraintBroken { .. } => "constraint-broken",
             Self::NoUsableClaim(_) => "no-usable-claim",
             Self::NotVouched { .. } => "not-vouched",
@@ -149,6 +152,9 @@ impl fmt::Display for Reason {
                 write!(f, "the certificate {certificate} is denied by {denial}")
             }
             Self::UnusableKey(error) => error.fmt(f),
+            Self::UnusableCertificate(why) => {
+                write!(f, "the peer's certificate cannot be read: {why}")
+            }
             Self::ConstraintBroken { certificate, peer, constraint } => {
                 write!(f, "the CA {certificate} may not vouch for {peer}: {constraint}")
             }

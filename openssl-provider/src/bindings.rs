@@ -1,5 +1,7 @@
 //! The functions of OpenSSL that are called, as tables that are filled in from a copy in the process.
 
+use std::ffi::c_int;
+
 use libloading::os::unix::Library;
 
 #[allow(
@@ -41,6 +43,8 @@ pub(crate) use ssl::Libssl;
 pub(crate) struct Newer {
     /// The raw public key to verify (3.2).
     pub(crate) rpk: Option<unsafe extern "C" fn(*const X509_STORE_CTX) -> *mut EVP_PKEY>,
+    /// The purpose that is wanted (3.5).
+    pub(crate) purpose: Option<unsafe extern "C" fn(*const X509_VERIFY_PARAM) -> c_int>,
 }
 
 impl Newer {
@@ -48,7 +52,10 @@ impl Newer {
     pub(crate) fn of(library: &Library) -> Self {
         // SAFETY: OpenSSL declares `EVP_PKEY *X509_STORE_CTX_get0_rpk(const X509_STORE_CTX *)`.
         let rpk = unsafe { library.get(b"X509_STORE_CTX_get0_rpk\0") };
-        Self { rpk: rpk.ok().map(|symbol| *symbol) }
+        let rpk = rpk.ok().map(|symbol| *symbol);
+        // SAFETY: it declares `int X509_VERIFY_PARAM_get_purpose(const X509_VERIFY_PARAM *)`.
+        let purpose = unsafe { library.get(b"X509_VERIFY_PARAM_get_purpose\0") };
+        Self { rpk, purpose: purpose.ok().map(|symbol| *symbol) }
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Certified<'a> {
     }
 
     /// The DER.
-    fn der(self) -> Vec<u8> {
+    pub(crate) fn der(self) -> Vec<u8> {
         // SAFETY: i2d functions measure first, and write what they measured.
         unsafe { encoded(|out| self.openssl.crypto.i2d_X509(self.raw, out)) }.unwrap_or_default()
     }
@@ -52,7 +52,12 @@ impl<'a> Certified<'a> {
 
     /// What peerkey reads in it.
     pub(crate) fn read(self) -> Result<Arc<Certificate>, CertificateError> {
-        self.openssl.policies.process().certificate(self.der())
+        self.read_as(self.der())
+    }
+
+    /// The same where its DER is at hand.
+    pub(crate) fn read_as(self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+        self.openssl.policies.process().certificate(der)
     }
 
     /// The DER of its SubjectPublicKeyInfo.

@@ -4,13 +4,13 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::{NonNull, null_mut};
 
-use crate::bindings::{
-    X509_NAME, X509_STORE_CTX, X509_STORE_CTX_verify_cb, X509_V_FLAG_USE_CHECK_TIME,
-};
+use crate::bindings::{X509_NAME, X509_STORE_CTX, X509_STORE_CTX_verify_cb};
 use crate::certified::{Certified, OwnedStack, Stack};
-use crate::memory::{encoded, text};
+use crate::memory::encoded;
 use crate::openssl::OpenSsl;
+use crate::parameters::Parameters;
 use crate::ssl::Ssl;
+use crate::store;
 
 /// A verification that libssl, or code of its kind, began.
 #[derive(Clone, Copy)]
@@ -143,19 +143,23 @@ impl<'a> Context<'a> {
         a == b || unsafe { self.openssl.crypto.X509_NAME_cmp(a, b) == 0 }
     }
 
-    /// The certificates of the program's store, also of its folders, that have this subject.
+    /// The certificates of the program's store, also of its folders, that have this subject; or of
+    /// the stack that it trusts instead of a store.
     pub(crate) fn stored(self, subject: *mut X509_NAME) -> Option<OwnedStack> {
         // SAFETY: context and name are valid; what comes back is ours to free.
-        let raw = unsafe { self.openssl.crypto.X509_STORE_CTX_get1_certs(self.raw, subject) };
+        let raw = unsafe {
+            let look_up = self.openssl.crypto.X509_STORE_CTX_get_lookup_certs(self.raw)?;
+            look_up(self.raw, subject)
+        };
         // SAFETY: as above.
         unsafe { OwnedStack::new(self.openssl, raw.cast()) }
     }
 
-    /// A second verification of the same peer for the same connection: with the same parameters and
+    /// A second verification of the same peer, for the same connection if there is one: with the same parameters and
     /// store, of which only the certificates in `trusted` count.
     pub(crate) fn another(self, untrusted: &Stack, trusted: &Stack) -> Option<Another> {
         let crypto = &self.openssl.crypto;
-        let (ssl, index) = (self.ssl()?, self.ssl_index()?);
+        let ssl = self.known_ssl();
         // SAFETY: no arguments.
         let raw = unsafe { crypto.X509_STORE_CTX_new() };
         let another = (!raw.is_null()).then_some(Another { openssl: self.openssl, raw })?;
@@ -167,8 +171,11 @@ impl<'a> Context<'a> {
             crypto.X509_STORE_CTX_init(raw, store, leaf, untrusted.raw().cast()) == 1
                 && crypto.X509_VERIFY_PARAM_set1(crypto.X509_STORE_CTX_get0_param(raw), parameters)
                     == 1
-                && crypto.X509_STORE_CTX_set_ex_data(raw, index, ssl.raw().cast()) == 1
+                && ssl.is_none_or(|(ssl, index)| {
+                    crypto.X509_STORE_CTX_set_ex_data(raw, index, ssl.raw().cast()) == 1
+                })
         };
+        store::leave(another.context());
         // SAFETY: as above.
         unsafe { crypto.X509_STORE_CTX_set0_trusted_stack(raw, trusted.raw().cast()) };
         ready.then_some(another)
@@ -198,54 +205,24 @@ impl<'a> Context<'a> {
         (!raw.is_null()).then(|| unsafe { Ssl::new(self.openssl, raw.cast()) })
     }
 
+    /// The same with its index, where libssl is in use at all: it is not looked for.
+    pub(crate) fn known_ssl(self) -> Option<(Ssl<'a>, c_int)> {
+        self.openssl.known_ssl()?;
+        Some((self.ssl()?, self.ssl_index()?))
+    }
+
     /// The index under which libssl keeps the SSL.
     pub(crate) fn ssl_index(self) -> Option<c_int> {
         // SAFETY: no arguments.
         Some(unsafe { self.openssl.ssl()?.SSL_get_ex_data_X509_STORE_CTX_idx() })
     }
 
-    /// The host names that the program expects, as it wrote them.
-    pub(crate) fn expected_hosts(self) -> Vec<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
-        let host = |i| unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            text(crypto.X509_VERIFY_PARAM_get0_host(param, i))
-        };
-        (0..).map_while(host).collect()
-    }
-
-    /// The mailbox that the program expects.
-    pub(crate) fn expected_email(self) -> Option<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
+    /// What the program expects of the peer.
+    pub(crate) fn parameters(self) -> Parameters<'a> {
+        // SAFETY: the context is valid, and keeps its parameters.
         unsafe {
-            text(crypto.X509_VERIFY_PARAM_get0_email(crypto.X509_STORE_CTX_get0_param(self.raw)))
-        }
-    }
-
-    /// The address that the program expects, as text.
-    pub(crate) fn expected_address(self) -> Option<Vec<u8>> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters; the text is ours to free.
-        unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            let address = crypto.X509_VERIFY_PARAM_get1_ip_asc(param);
-            let copied = text(address);
-            crypto.CRYPTO_free(address.cast(), c"peerkey".as_ptr(), 0);
-            copied
-        }
-    }
-
-    /// The moment for which the program asked to verify, if it did.
-    pub(crate) fn check_time(self) -> Option<i64> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the context is valid, and so are its parameters.
-        unsafe {
-            let param = crypto.X509_STORE_CTX_get0_param(self.raw);
-            let flags = crypto.X509_VERIFY_PARAM_get_flags(param);
-            (flags & X509_V_FLAG_USE_CHECK_TIME as u64 != 0)
-                .then(|| crypto.X509_VERIFY_PARAM_get_time(param))
+            let raw = self.openssl.crypto.X509_STORE_CTX_get0_param(self.raw);
+            Parameters::new(self.openssl, raw)
         }
     }
 }

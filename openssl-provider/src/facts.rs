@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerkey_core::certificate::Certificate;
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
-use peerkey_core::key::{Key, KeyError};
+use peerkey_core::key::Key;
 use peerkey_core::peer::{Email, HostName, Name, canonical_address};
 use peerkey_core::protocol::Protocol;
-use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
+use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role, Room};
+use peerkey_core::verdict::Reason;
 
 use crate::certified::Certified;
 use crate::context::Context;
@@ -19,17 +20,18 @@ use crate::openssl::OpenSsl;
 use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
 
-/// The facts of one verification.
+/// What one verification shows.
 pub(crate) struct Facts<'a> {
-    /// The connection.
-    pub(crate) ssl: Ssl<'a>,
+    /// The connection, if there is one.
+    pub(crate) ssl: Option<Ssl<'a>>,
     /// The leaf and what came with it, as the host has it.
     pub(crate) presented: Vec<Certified<'a>>,
     openssl: &'static OpenSsl,
     /// For each of the evidence's intermediates, its place in `presented`.
     places: Vec<usize>,
-    /// The places of certificates that peerkey cannot read, and so cannot hold to the policy.
+    /// The places of certificates that peerkey does not or cannot read, and so cannot hold to the policy.
     unreadable: Vec<usize>,
+    unreadable_leaf: Option<CertificateError>,
     evidence: Evidence,
     spki: Vec<u8>,
     role: Role,
@@ -44,42 +46,71 @@ impl<'a> Facts<'a> {
     pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
+        let mut facts = Self::read(context, role, peer(context, Some(ssl), role)?)?;
+        facts.ssl = Some(ssl);
+        facts.read_connection(ssl);
+        Ok(facts)
+    }
+
+    /// Reads what a verification shows that belongs to no handshake, or to one whose program verifies
+    /// by a callback of its own.
+    pub(crate) fn at_store(context: Context<'a>, is_smime: bool) -> Result<Self, CannotDecide> {
+        if context.known_ssl().is_some() {
+            return Self::of(context);
+        }
+        // Whom the program expects counts; what is claimed is claimed by whoever comes.
+        let peer = peer(context, None, Role::Server)?;
+        let mut facts = Self::read(context, Role::Client, peer)?;
+        facts.protocol = is_smime.then(|| Protocol::parse("smime")).flatten().into();
+        Ok(facts)
+    }
+
+    fn read(context: Context<'a>, role: Role, peer: Peer) -> Result<Self, CannotDecide> {
         let leaf = context.leaf();
-        let (certificate, spki) = match leaf {
-            Some(leaf) => {
-                let certificate = leaf
-                    .read()
-                    .map_err(|error| format!("the peer's certificate cannot be read: {error}"))?;
-                (Some(Certificate::clone(&certificate)), certificate.spki().to_vec())
-            }
-            None => (None, context.raw_public_key().ok_or("the peer presented no key")?),
+        let (certificate, unreadable_leaf) = match leaf.map(Certified::read).transpose() {
+            Ok(certificate) => (certificate, None),
+            Err(error) => (None, Some(error)),
+        };
+        let spki = match (&certificate, leaf) {
+            (Some(certificate), _) => certificate.spki().to_vec(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) => context.raw_public_key().ok_or("the peer presented no key")?,
         };
         let mut facts = Self {
-            ssl,
+            ssl: None,
             presented: leaf.into_iter().collect(),
             openssl: context.openssl(),
             places: Vec::new(),
             unreadable: Vec::new(),
-            evidence: Evidence { leaf: certificate, intermediates: Vec::new() },
+            unreadable_leaf,
+            evidence: Evidence {
+                leaf: certificate.map(|own| Certificate::clone(&own)),
+                intermediates: Vec::new(),
+            },
             spki,
             role,
-            peer: peer(context, ssl, role)?,
+            peer,
             locator: None,
             protocol: Fact::Unknown,
-            time: context.check_time().unwrap_or_else(now),
+            time: context.parameters().check_time().unwrap_or_else(now),
         };
         facts.read_intermediates(context);
-        facts.read_connection();
         Ok(facts)
     }
 
     fn read_intermediates(&mut self, context: Context<'a>) {
+        let mut room = Room::default();
         for certified in context.untrusted() {
-            let read = certified.read();
-            let leaf = self.evidence.leaf.as_ref().map(Certificate::der);
-            if read.as_ref().is_ok_and(|certificate| leaf == Some(certificate.der())) {
+            let der = certified.der();
+            if self.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der() == der) {
                 continue;
             }
+            if !room.take(der.len()) {
+                self.unreadable.push(self.presented.len());
+                self.presented.push(certified);
+                continue;
+            }
+            let read = certified.read_as(der);
             let place = self.presented.len();
             self.presented.push(certified);
             match read {
@@ -92,9 +123,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn read_connection(&mut self) {
-        let socket = self.ssl.socket();
-        let selected = self.ssl.selected_alpn();
+    fn read_connection(&mut self, ssl: Ssl<'_>) {
+        let socket = ssl.socket();
+        let selected = ssl.selected_alpn();
         let (by_alpn, port) = match self.role {
             // What a server offered to speak and the client chose; and the port that it listens on.
             Role::Client => {
@@ -104,7 +135,7 @@ impl<'a> Facts<'a> {
             Role::Server => {
                 let remote = socket.and_then(remote_address);
                 self.locator = remote.map(|remote| canonical_address(remote.ip()));
-                let offered = self.ssl.offered_alpn();
+                let offered = ssl.offered_alpn();
                 let checked = self.openssl.checks_alpn();
                 (protocol_by_alpn(offered.as_deref(), selected.as_deref(), checked), remote)
             }
@@ -124,24 +155,34 @@ impl<'a> Facts<'a> {
         kept.map(|(_, certified)| *certified).collect()
     }
 
+    /// The service, as far as it is known.
+    pub(crate) fn protocol(&self) -> &Fact<Protocol> {
+        &self.protocol
+    }
+
     /// The host's cryptography, with the keys that were presented.
     pub(crate) fn crypto(&self) -> HostCrypto<'a> {
         HostCrypto::new(self.openssl, &self.presented)
     }
 
-    /// The facts as a question. The evidence goes with it.
+    /// The facts as a question, which the evidence goes with; or why whatever the peer presented cannot
+    /// be one. That is a refusal, and no failure of ours: a peer must not choose what follows on those.
     pub(crate) fn query(
         &mut self,
         application: &Fact<String>,
         crypto: &dyn Crypto,
-    ) -> Result<Query, KeyError> {
+    ) -> Result<Query, Reason> {
+        if let Some(error) = &self.unreadable_leaf {
+            return Err(Reason::UnusableCertificate(error.to_string()));
+        }
+        let key = Key::from_spki(&self.spki, crypto).map_err(Reason::UnusableKey)?;
         Ok(Query {
             role: self.role,
             peer: self.peer.clone(),
             locator: self.locator,
             protocol: self.protocol.clone(),
             application: application.clone(),
-            key: Key::from_spki(&self.spki, crypto)?,
+            key,
             evidence: std::mem::take(&mut self.evidence),
             time: self.time,
         })
@@ -151,7 +192,7 @@ impl<'a> Facts<'a> {
 /// The service that a client means by its ALPN. What the server selected counts only if the client
 /// offered it, or the server would choose the rule: we look ourselves where the offer was seen, or
 /// OpenSSL did (`checked`).
-fn protocol_by_alpn(
+pub(crate) fn protocol_by_alpn(
     offered: Option<&[u8]>,
     selected: Option<&[u8]>,
     checked: bool,
@@ -172,14 +213,15 @@ fn protocol_by_alpn(
 }
 
 /// Whom the program takes the peer to be.
-fn peer(context: Context<'_>, ssl: Ssl<'_>, role: Role) -> Result<Peer, CannotDecide> {
+fn peer(context: Context<'_>, ssl: Option<Ssl<'_>>, role: Role) -> Result<Peer, CannotDecide> {
     if role == Role::Client {
         return Ok(Peer::Claimed);
     }
-    let mut hosts = context.expected_hosts();
-    let (address, email) = (context.expected_address(), context.expected_email());
+    let parameters = context.parameters();
+    let mut hosts = parameters.hosts();
+    let (address, email) = (parameters.address(), parameters.email());
     if hosts.is_empty() && address.is_none() && email.is_none() {
-        hosts.extend(ssl.server_name());
+        hosts.extend(ssl.and_then(Ssl::server_name));
     }
     expected(&hosts, address.as_deref(), email.as_deref())
 }
@@ -240,16 +282,19 @@ fn unusable(name: &[u8]) -> CannotDecide {
     format!("the program expects \"{name}\", which is no name that can be compared").into()
 }
 
-fn now() -> i64 {
+/// Seconds since 1970, now.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn remote_address(socket: RawFd) -> Option<SocketAddr> {
+/// The other end of an internet socket.
+pub(crate) fn remote_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getpeername)
 }
 
-fn local_address(socket: RawFd) -> Option<SocketAddr> {
+/// This end of an internet socket.
+pub(crate) fn local_address(socket: RawFd) -> Option<SocketAddr> {
     address_by(socket, libc::getsockname)
 }
 

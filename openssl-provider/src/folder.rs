@@ -29,7 +29,7 @@ pub(crate) struct Folder {
 }
 
 /// Which file it is, and which content of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     device: u64,
     inode: u64,

@@ -13,21 +13,21 @@ use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy};
 use crate::registries::Registry;
 use crate::ssl::Ssl;
-use crate::verify;
+use crate::{session, store, tickets, verify};
 
 /// From now on every new SSL_CTX of this copy is ours to judge for, where this thread registers.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
-    let new = match openssl.registries.look(&openssl.crypto) {
+    let refuses = match openssl.registries.look(&openssl.crypto) {
         Registry::Hooked => return true,
-        Registry::Ours => new_ssl_ctx,
+        Registry::Ours => false,
         Registry::Perhaps => {
             let _ = openssl.takes_indices();
-            new_ssl_ctx
+            false
         }
-        Registry::Strange if openssl.takes_indices() => new_ssl_ctx,
         // What the host keeps under our numbers would be taken for ours.
-        Registry::Strange => new_ssl_ctx_to_refuse,
+        Registry::Strange => !openssl.takes_indices(),
     };
+    let new = if refuses { new_ssl_ctx_to_refuse } else { new_ssl_ctx };
     let state = std::ptr::from_ref(openssl).cast_mut().cast();
     // SAFETY: the callback fits the class, and the state lives as long as the process.
     let index = unsafe {
@@ -40,10 +40,11 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             None,
         )
     };
-    if index >= 0 {
+    let hooked = index >= 0 && (refuses || store::register(openssl));
+    if hooked {
         openssl.registries.remember(&openssl.crypto);
     }
-    index >= 0
+    hooked
 }
 
 unsafe extern "C" fn new_ssl_ctx(
@@ -56,16 +57,22 @@ unsafe extern "C" fn new_ssl_ctx(
 ) {
     let hook = || {
         // SAFETY: `register` gave this state.
-        let openssl = unsafe { &*state.cast::<OpenSsl>() };
+        let openssl: &'static OpenSsl = unsafe { &*state.cast() };
         let Some(ssl) = openssl.ssl() else { return };
         let ssl_ctx: *mut SSL_CTX = ssl_ctx.cast();
-        // SAFETY: the object of this class that is being made; both callbacks live for ever.
+        // SAFETY: the object of this class that is being made; all callbacks live for ever.
         unsafe {
             ssl.SSL_CTX_set_cert_verify_callback(ssl_ctx, Some(verify_peer), state);
             ssl.SSL_CTX_set_msg_callback(ssl_ctx, MESSAGE_CALLBACKS.get(openssl.slot()).copied());
+            session::watch(openssl, ssl, ssl_ctx);
+            tickets::watch(openssl, ssl, ssl_ctx);
         }
     };
-    if guarded("new_ssl_ctx", None, || Some(hook())).is_none() {
+    let hooked = guarded("new_ssl_ctx", false, || {
+        hook();
+        true
+    });
+    if !hooked {
         // SAFETY: as we were called.
         unsafe { refuse_all(ssl_ctx.cast(), state) };
     }
@@ -108,7 +115,12 @@ unsafe extern "C" fn refuse_peer(context: *mut X509_STORE_CTX, state: *mut c_voi
 /// SSL_CTX_set_cert_verify_callback(3).
 unsafe extern "C" fn verify_peer(context: *mut X509_STORE_CTX, state: *mut c_void) -> c_int {
     // SAFETY: as libssl calls us, with the state of `new_ssl_ctx`.
-    unsafe { answer(context, state, verify::verify_peer) }
+    unsafe {
+        answer(context, state, |context| {
+            store::leave(context);
+            verify::verify_peer(context)
+        })
+    }
 }
 
 /// # Safety
@@ -170,6 +182,7 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
         } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
             let datagram = version >> 8 == 0xfe;
             remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
+            session::offered(openssl, ssl);
         }
     });
 }

@@ -14,21 +14,26 @@ mod facts;
 mod folder;
 mod hello;
 mod hook;
+mod inert;
 mod memory;
 mod native;
 mod objects;
 mod openssl;
+mod parameters;
 mod params;
 mod policy;
 mod recent;
 mod refusal;
 mod registries;
 mod sentence;
+mod session;
 mod ssl;
+mod store;
+mod tickets;
 mod verify;
 mod vfs;
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
 
 use bindings::{
@@ -63,10 +68,15 @@ pub unsafe extern "C" fn OSSL_provider_init(
             })
             .unwrap_or(false)
     };
+    let inert = || {
+        // SAFETY: as above; the table has its last entry at least.
+        let function = unsafe { (*core).function }.map(|function| function as *const c_void);
+        guarded("inert", c"inert", || inert::because(function)).as_ptr()
+    };
     // SAFETY: libcrypto passes places for both.
     unsafe {
         *functions = FUNCTIONS.0.as_ptr();
-        *state = if hooked { ACTIVE } else { INERT };
+        *state = if hooked { ACTIVE } else { inert().cast_mut().cast() };
     }
     1
 }
@@ -91,9 +101,9 @@ unsafe fn hook_into_caller(
     Some(hook::register(openssl::copy_with(function, settings)?))
 }
 
-/// What libcrypto hands back to us as our state: whether the hook is in place.
-const INERT: *mut c_void = std::ptr::without_provenance_mut(1);
-const ACTIVE: *mut c_void = std::ptr::without_provenance_mut(2);
+/// What libcrypto hands back to us as our state where the hook is in place; else it is a C string that
+/// says why not.
+const ACTIVE: *mut c_void = std::ptr::without_provenance_mut(1);
 
 struct Functions([OSSL_DISPATCH; 4]);
 
@@ -132,8 +142,11 @@ unsafe extern "C" fn gettable_params(_: *mut c_void) -> *const OSSL_PARAM {
 }
 
 unsafe extern "C" fn get_params(state: *mut c_void, params: *mut OSSL_PARAM) -> c_int {
-    // SAFETY: libcrypto passes an array that ends with a null key.
-    guarded("get_params", 0, || unsafe { params::answer(params, state == ACTIVE) }.into())
+    // SAFETY: libcrypto passes an array that ends with a null key, and the state that we gave it.
+    guarded("get_params", 0, || unsafe {
+        let inert = (state != ACTIVE).then(|| CStr::from_ptr(state.cast()));
+        params::answer(params, inert).into()
+    })
 }
 
 #[cfg(test)]

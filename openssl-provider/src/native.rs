@@ -59,7 +59,7 @@ pub(crate) fn again_without(
     decision: &mut Decision<'_>,
 ) -> Result<bool, CannotDecide> {
     let openssl = context.openssl();
-    if facts.ssl.uses_dane() {
+    if facts.ssl.is_some_and(Ssl::uses_dane) {
         return Ok(false);
     }
     let kept = facts.kept(decision.excluded());
@@ -77,7 +77,8 @@ pub(crate) fn again_without(
         return Err(failed);
     }
     let holds = returned == 1 && again.context().error() == X509_V_OK;
-    if holds {
+    // A server that builds its own chain shows nothing to build it from, and sends what was found.
+    if holds && (facts.ssl.is_some() || !context.untrusted().is_empty()) {
         context.take_over(again.context());
     }
     Ok(holds)
@@ -92,7 +93,7 @@ enum Kind {
 
 /// One run of X509_verify_cert. Its callbacks find it through the context.
 struct Run<'r, 'd> {
-    ssl: Ssl<'r>,
+    ssl: Option<Ssl<'r>>,
     program: X509_STORE_CTX_verify_cb,
     decision: &'r mut Decision<'d>,
     kind: Kind,
@@ -191,7 +192,7 @@ impl<'r, 'd> Run<'r, 'd> {
 
     fn fault(&self, code: c_int, context: Context<'_>) -> Fault {
         match fault_of(code) {
-            Some(fault) if !self.ssl.uses_dane() => fault,
+            Some(fault) if !self.ssl.is_some_and(Ssl::uses_dane) => fault,
             _ => Fault::Other(context.openssl().error_text(code)),
         }
     }
@@ -211,7 +212,7 @@ impl<'r, 'd> Run<'r, 'd> {
 }
 
 /// The closed list of errors that a grant may overrule.
-fn fault_of(code: c_int) -> Option<Fault> {
+pub(crate) fn fault_of(code: c_int) -> Option<Fault> {
     match code {
         X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
         | X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
@@ -228,7 +229,7 @@ fn fault_of(code: c_int) -> Option<Fault> {
 }
 
 /// Asks the program's own callback.
-fn tell(program: X509_STORE_CTX_verify_cb, ok: c_int, context: Context<'_>) -> c_int {
+pub(crate) fn tell(program: X509_STORE_CTX_verify_cb, ok: c_int, context: Context<'_>) -> c_int {
     // SAFETY: the program's callback, with the context that OpenSSL meant for it.
     program.map_or(ok, |program| unsafe { program(ok, context.raw()) })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use libloading::os::unix::Library;
 
@@ -29,6 +30,14 @@ impl Object {
 
     fn holds(&self, address: usize) -> bool {
         self.segments.iter().any(|(start, length)| address.wrapping_sub(*start) < *length)
+    }
+
+    /// The file that it was loaded from.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self.name.to_bytes() {
+            [] => std::fs::read_link("/proc/self/exe").ok(),
+            name => Some(OsStr::from_bytes(name).into()),
+        }
     }
 
     /// A handle for looking up symbols; nothing is loaded for it.

@@ -1,13 +1,13 @@
 //! The copies of OpenSSL in this process, each with its tables and what is kept for it.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_long, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{
-    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup, CRYPTO_EX_free, Libcrypto,
-    Libssl, Newer,
+    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup,
+    CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX, X509,
 };
 use crate::hook;
 use crate::memory::text;
@@ -16,6 +16,7 @@ use crate::params::Settings;
 use crate::policy::Policies;
 use crate::refusal::Refusals;
 use crate::registries::Registries;
+use crate::session::{Marks, SecurityCallback};
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
 pub(crate) struct OpenSsl {
@@ -30,8 +31,19 @@ pub(crate) struct OpenSsl {
     pub(crate) registries: Registries,
     /// Under this index a verification finds its run.
     pub(crate) run_index: c_int,
+    /// Under this index a verification outside of TLS finds what is kept for it.
+    pub(crate) watch_index: AtomicI32,
+    /// Certificates that tell purposes apart, once they were needed.
+    pub(crate) probes: [AtomicPtr<X509>; 2],
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
+    /// Under this index an SSL_CTX finds the policy that its cache is of.
+    pub(crate) era_index: c_int,
+    flush: OnceLock<FlushSessions>,
+    /// What sessions are marked with.
+    pub(crate) marks: Marks,
+    /// libssl's own security callback, once an SSL_CTX exists.
+    pub(crate) security: OnceLock<SecurityCallback>,
     /// What openssl.cnf says.
     pub(crate) settings: Settings,
     /// The policy in force.
@@ -39,6 +51,8 @@ pub(crate) struct OpenSsl {
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }
+
+type FlushSessions = unsafe extern "C" fn(*mut SSL_CTX, c_long);
 
 /// More copies than this in one process are left alone.
 pub(crate) const SLOTS: usize = 8;
@@ -88,9 +102,10 @@ fn publish(mut openssl: OpenSsl) -> Option<&'static OpenSsl> {
 }
 
 /// The indices that we use, in this order. The functions fit what is put there.
-const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 2] = [
+const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 3] = [
     (CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
     (CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
+    (CRYPTO_EX_INDEX_SSL_CTX, None, None),
 ];
 
 /// # Safety
@@ -117,8 +132,8 @@ impl OpenSsl {
         let newer = Newer::of(&library);
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
-        // SAFETY: as `indices` says it.
-        let [run_index, offer_index] =
+        // SAFETY: as `INDICES` says it.
+        let [run_index, offer_index, era_index] =
             INDICES.map(|(class, dup, free)| unsafe { new_index(&crypto, class, dup, free) });
         let settings = settings();
         Some(Self {
@@ -127,7 +142,13 @@ impl OpenSsl {
             newer,
             ssl: OnceLock::new(),
             run_index,
+            watch_index: AtomicI32::new(-1),
+            probes: Default::default(),
             offer_index,
+            era_index,
+            flush: OnceLock::new(),
+            marks: Marks::new(),
+            security: OnceLock::new(),
             registries: Registries::new(&crypto),
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
@@ -138,7 +159,7 @@ impl OpenSsl {
 
     /// Takes the same indices in the registry of another library context. False if one is in use there.
     pub(crate) fn takes_indices(&self) -> bool {
-        let ours = [self.run_index, self.offer_index];
+        let ours = [self.run_index, self.offer_index, self.era_index];
         INDICES.into_iter().zip(ours).all(|((class, dup, free), ours)| {
             // SAFETY: as `INDICES` says it; those below ours are never used.
             let next = || unsafe { new_index(&self.crypto, class, dup, free) };
@@ -171,6 +192,16 @@ impl OpenSsl {
         self.ssl.get()
     }
 
+    /// SSL_CTX_flush_sessions(3), where there is one.
+    pub(crate) fn flush_sessions(&self) -> Option<FlushSessions> {
+        self.flush.get().copied()
+    }
+
+    /// The functions of its libssl, if an SSL_CTX was ever made.
+    pub(crate) fn known_ssl(&self) -> Option<&Libssl> {
+        self.ssl.get()
+    }
+
     /// The object that has libssl's functions and sees this libcrypto.
     fn find_libssl(&self) -> Option<Libssl> {
         let ours = self.crypto.CRYPTO_get_ex_new_index as *const c_void;
@@ -178,6 +209,11 @@ impl OpenSsl {
             address(library, c"SSL_CTX_set_cert_verify_callback").is_some()
                 && address(library, c"CRYPTO_get_ex_new_index") == Some(ours)
         })?;
+        // SAFETY: `void SSL_CTX_flush_sessions(SSL_CTX *, long)`; a copy may be built without it, as
+        // it is deprecated since 3.4.
+        if let Ok(flush) = unsafe { library.get::<FlushSessions>(b"SSL_CTX_flush_sessions\0") } {
+            self.flush.get_or_init(|| *flush);
+        }
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         unsafe { Libssl::from_library(library) }.ok()
     }

@@ -154,12 +154,13 @@ pub(crate) fn gettable() -> *const OSSL_PARAM {
     GETTABLE.0.as_ptr()
 }
 
-/// Fills in what is asked for (provider-base(7), provider_get_params).
+/// Fills in what is asked for (provider-base(7), provider_get_params); `inert` says why the copy that
+/// asks is not hooked, if it is not.
 ///
 /// # Safety
 ///
 /// `params` is an array of OSSL_PARAM that ends with a null key.
-pub(crate) unsafe fn answer(mut params: *mut OSSL_PARAM, active: bool) -> bool {
+pub(crate) unsafe fn answer(mut params: *mut OSSL_PARAM, inert: Option<&'static CStr>) -> bool {
     let mut filled = true;
     // SAFETY: the array is terminated.
     while let Some(param) = unsafe { params.as_mut() }.filter(|param| !param.key.is_null()) {
@@ -167,10 +168,12 @@ pub(crate) unsafe fn answer(mut params: *mut OSSL_PARAM, active: bool) -> bool {
         let key = unsafe { CStr::from_ptr(param.key) };
         filled &= if key == NAME {
             put_text(param, OUR_NAME)
-        } else if key == VERSION || key == BUILD {
+        } else if key == VERSION {
             put_text(param, OUR_VERSION)
+        } else if key == BUILD {
+            put_text(param, inert.unwrap_or(OUR_VERSION))
         } else if key == STATUS {
-            put_number(param, i32::from(active))
+            put_number(param, i32::from(inert.is_none()))
         } else {
             true
         };
@@ -264,7 +267,7 @@ mod tests {
             end(),
         ];
         // SAFETY: the array is terminated.
-        assert!(unsafe { answer(params.as_mut_ptr(), true) });
+        assert!(unsafe { answer(params.as_mut_ptr(), None) });
         // SAFETY: just filled in.
         assert_eq!(unsafe { CStr::from_ptr(name) }, c"peerkey");
         assert_eq!((status, wide), (1, 1));

@@ -21,6 +21,9 @@ use crate::folder::{FileId, Folder};
 use crate::recent::{Recent, soon};
 use crate::vfs;
 
+/// Longer certificates are not remembered, or peers could fill the memory of a process with them.
+const REMEMBERED: usize = 8 << 10;
+
 /// More connections than this are not kept for later.
 const KEPT: usize = 16;
 
@@ -48,6 +51,20 @@ pub(crate) struct Process {
 struct Seen {
     file: FileId,
     untouched: bool,
+    at_stores: Option<AtStores>,
+}
+
+/// What a policy says where a program verifies with a certificate store of its own, outside of TLS.
+#[derive(Clone, Copy)]
+pub(crate) struct AtStores {
+    /// Whether it may accept there what the program refuses.
+    pub(crate) grants: bool,
+}
+
+impl AtStores {
+    fn of(compiled: &Compiled) -> Option<Self> {
+        compiled.reaches_stores().then(|| Self { grants: compiled.meta().smime_rules > 0 })
+    }
 }
 
 /// Why there is no decision: the file and the cause, or what failed.
@@ -95,12 +112,23 @@ impl Policies {
         let untouched = meta.mode == Mode::Monitor
             || (connection.compiled.is_transparent() && meta.enforce == Enforce::Verified);
         if let Ok(mut seen) = process.seen.try_write() {
-            *seen = Some(Seen { file: connection.file, untouched });
+            let at_stores = AtStores::of(&connection.compiled).filter(|_| !untouched);
+            *seen = Some(Seen { file: connection.file, untouched, at_stores });
         }
         if untouched {
             return Ok(None);
         }
         Ok(Some(process.lend(connection)))
+    }
+
+    /// What the policy in force says outside of TLS; None for nothing.
+    pub(crate) fn at_stores(&self) -> Result<Option<AtStores>, CannotDecide> {
+        let now = self.folder.look(&self.file)?;
+        let seen = self.process().seen.try_read().ok().and_then(|seen| *seen);
+        if let Some(seen) = seen.filter(|seen| seen.file == now) {
+            return Ok(seen.at_stores);
+        }
+        Ok(self.in_force()?.and_then(|policy| AtStores::of(&policy)))
     }
 
     /// What belongs to this process.
@@ -159,6 +187,9 @@ impl Process {
             return Ok(certificate);
         }
         let certificate = Arc::new(Certificate::from_der(&der)?);
+        if der.len() > REMEMBERED {
+            return Ok(certificate);
+        }
         let forgotten =
             soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
         drop(forgotten);
@@ -199,6 +230,13 @@ impl Connection {
 pub(crate) struct Borrowed<'a> {
     process: &'a Process,
     connection: ManuallyDrop<Connection>,
+}
+
+impl Borrowed<'_> {
+    /// Which file the policy is in.
+    pub(crate) fn file(&self) -> FileId {
+        self.connection.file
+    }
 }
 
 impl Deref for Borrowed<'_> {

@@ -34,14 +34,16 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     }
 }
 
-/// The lock, if it comes free soon. Never waits for long: the thread that holds it may not exist
-/// here, after a fork.
+/// The lock, if it comes free soon: nobody holds one of ours while anything slow is done. Never waits for
+/// long: the thread that holds it may not exist here, after a fork.
 pub(crate) fn soon<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    for _ in 0..200 {
+    for attempt in 0..200 {
         match lock.try_lock() {
             Ok(guard) => return Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            Err(TryLockError::WouldBlock) if attempt < 100 => std::hint::spin_loop(),
+            // More threads than processors: the one that holds it has to run.
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
         }
     }
     None

@@ -15,8 +15,9 @@ use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
-use crate::policy::CannotDecide;
+use crate::policy::{Borrowed, CannotDecide};
 use crate::sentence::Sentence;
+use crate::session;
 use crate::ssl::Ssl;
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
@@ -50,18 +51,19 @@ impl Judge<'_> {
         let Some(policy) = openssl.policies.in_force()? else {
             return Ok(self.context.verify_natively());
         };
+        session::unknown(self.context);
         self.always = policy.meta().enforce == Enforce::Always;
         self.judge(&policy)
     }
 
-    fn judge(&mut self, policy: &Compiled) -> Result<c_int, CannotDecide> {
+    fn judge(&mut self, policy: &Borrowed<'_>) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
         let mut facts = openssl.quietly(|| Facts::of(self.context))?;
         let host = openssl.quietly(|| facts.crypto());
         host.with(|crypto| {
             let query = match facts.query(&openssl.settings.executable, crypto) {
                 Ok(query) => query,
-                Err(error) => return Ok(self.refuse(&Reason::UnusableKey(error), None)),
+                Err(reason) => return Ok(self.refuse(&reason, None)),
             };
             let mut decision =
                 Decision::new(policy, &query, crypto).map_err(|error| self.explain(&error))?;
@@ -71,7 +73,7 @@ impl Judge<'_> {
 
     fn decide(
         &mut self,
-        policy: &Compiled,
+        policy: &Borrowed<'_>,
         facts: &Facts<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
@@ -85,7 +87,7 @@ impl Judge<'_> {
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = self.ruled_out(policy, decision)?;
+            broken = ruled_out(self.context, policy, decision)?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, facts, decision)?
@@ -93,7 +95,12 @@ impl Judge<'_> {
             application = Application::RuledOut(reason.clone());
         }
         Ok(match self.reason(decision, &application)? {
-            None => native.returned,
+            None => {
+                if native.returned == 1 {
+                    session::accepted(self.context, policy.file(), facts);
+                }
+                native.returned
+            }
             Some(reason @ Reason::Application(_)) => {
                 self.as_the_program_says(&reason, native.returned)
             }
@@ -112,24 +119,6 @@ impl Judge<'_> {
             Outcome::Accept(_) => None,
             Outcome::Reject(reason) => Some(reason.clone()),
         })
-    }
-
-    /// The first certificate of the chain that was found through which no path may go.
-    fn ruled_out(
-        &self,
-        policy: &Compiled,
-        decision: &Decision<'_>,
-    ) -> Result<Option<(usize, Reason)>, CannotDecide> {
-        if policy.meta().denials == 0 && policy.meta().constraints == 0 {
-            return Ok(None);
-        }
-        for (depth, certified) in self.context.chain().into_iter().enumerate() {
-            let reason = rules_out(decision, certified).map_err(|error| self.explain(&error))?;
-            if let Some(reason) = reason {
-                return Ok(Some((depth, reason)));
-            }
-        }
-        Ok(None)
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.
@@ -188,6 +177,25 @@ impl Judge<'_> {
     fn explain(&self, error: &StoreError) -> CannotDecide {
         self.context.openssl().policies.explain(error)
     }
+}
+
+/// The first certificate of the chain that was found through which no path may go.
+pub(crate) fn ruled_out(
+    context: Context<'_>,
+    policy: &Compiled,
+    decision: &Decision<'_>,
+) -> Result<Option<(usize, Reason)>, CannotDecide> {
+    if policy.meta().denials == 0 && policy.meta().constraints == 0 {
+        return Ok(None);
+    }
+    for (depth, certified) in context.chain().into_iter().enumerate() {
+        let reason = rules_out(decision, certified);
+        let reason = reason.map_err(|error| context.openssl().policies.explain(&error))?;
+        if let Some(reason) = reason {
+            return Ok(Some((depth, reason)));
+        }
+    }
+    Ok(None)
 }
 
 /// Why no path may go through a certificate of the host's. One that cannot be read could be any.

@@ -1,5 +1,6 @@
 //! What is tested: the provider and the command, as cargo has just built them.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -50,6 +51,16 @@ pub fn command() -> PathBuf {
         .clone()
 }
 
+/// A command that builds something, with the rights of whoever runs the tests under sudo: root's files
+/// in `target` would be in that user's way.
+pub fn as_builder(mut command: Command) -> Command {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
 fn build(cargo: &Path) {
     let profile = profile_folder();
     let profile = match profile.file_name().and_then(|name| name.to_str()) {
@@ -57,7 +68,7 @@ fn build(cargo: &Path) {
         Some(name) => name,
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let output = Command::new(cargo)
+    let output = as_builder(Command::new(cargo))
         .args(["build", "--quiet", "--package", "peerkey", "--profile", profile])
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target_folder())

@@ -1,7 +1,7 @@
 //! The little DER that the openssl crate cannot write.
 
 /// A tag, a length, and the parts one after another (X.690 section 8.1).
-pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     let mut out = vec![tag];
     match body.len() {
@@ -18,33 +18,33 @@ pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// SEQUENCE.
-pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+pub fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x30, parts)
 }
 
 /// INTEGER, of octets as they are.
-pub(crate) fn integer(octets: &[u8]) -> Vec<u8> {
+pub fn integer(octets: &[u8]) -> Vec<u8> {
     let pad: &[u8] = if octets.first().is_some_and(|b| b & 0x80 != 0) { &[0] } else { &[] };
     tlv(2, &[pad, octets])
 }
 
 /// OBJECT IDENTIFIER, of encoded octets.
-pub(crate) fn oid(octets: &[u8]) -> Vec<u8> {
+pub fn oid(octets: &[u8]) -> Vec<u8> {
     tlv(6, &[octets])
 }
 
 /// BIT STRING of whole octets.
-pub(crate) fn bit_string(octets: &[u8]) -> Vec<u8> {
+pub fn bit_string(octets: &[u8]) -> Vec<u8> {
     tlv(3, &[&[0], octets])
 }
 
 /// OCTET STRING.
-pub(crate) fn octet_string(octets: &[u8]) -> Vec<u8> {
+pub fn octet_string(octets: &[u8]) -> Vec<u8> {
     tlv(4, &[octets])
 }
 
 /// UTCTime or GeneralizedTime, as certificates want it (RFC 5280 section 4.1.2.5).
-pub(crate) fn time(unix: i64) -> Vec<u8> {
+pub fn time(unix: i64) -> Vec<u8> {
     let (days, rest) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
     let (year, month, day) = civil(days);
     let clock = format!("{:02}{:02}{:02}Z", rest / 3600, rest / 60 % 60, rest % 60);

@@ -7,7 +7,8 @@
 
 pub mod artifacts;
 pub mod daemon;
-mod der;
+pub mod der;
+pub mod desk;
 pub mod pki;
 pub mod program;
 pub mod run;

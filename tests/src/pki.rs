@@ -116,6 +116,17 @@ impl Draft {
         }
     }
 
+    /// A person's certificate for signed mail.
+    pub fn mail(address: &str) -> Self {
+        Self { ca: false, usages: vec!["emailProtection"], ..Self::ca("Alice Example") }
+            .email(address)
+    }
+
+    /// A certificate that names nobody one could connect to, for this use.
+    pub fn tool(cn: &str, usage: &'static str) -> Self {
+        Self { ca: false, usages: vec![usage], ..Self::ca(cn) }
+    }
+
     /// A client's certificate for one DNS name or mailbox.
     pub fn client(name: &str) -> Self {
         let named = Self { ca: false, usages: vec!["clientAuth"], ..Self::ca(name) };
@@ -235,6 +246,10 @@ impl Draft {
             let mut usages = ExtendedKeyUsage::new();
             for usage in &self.usages {
                 usages.other(usage);
+            }
+            // RFC 3161 section 2.3.
+            if self.usages == ["timeStamping"] {
+                usages.critical();
             }
             extensions.push(usages.build().unwrap());
         }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a client program may take.
+/// How long we wait for a client program to end, or for a server to be ready.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a program did.
@@ -105,7 +105,8 @@ fn kill_group(child: &Child, signal: i32) {
     unsafe { libc::kill(-(child.id() as i32), signal) };
 }
 
-/// Asks again and again, with short pauses, until the answer is yes; fails the test in the end.
+/// Asks again and again, with short pauses, until the answer is yes; fails the test when our patience
+/// ends.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;

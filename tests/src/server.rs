@@ -42,7 +42,11 @@ pub struct ServerDraft {
     port: u16,
     clients: Option<X509>,
     newest: SslVersion,
+    asked: Asked,
 }
+
+/// What happens when a request has come and before it is answered; it is given the path.
+type Asked = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A running server; it ends when dropped.
 #[derive(Debug)]
@@ -62,6 +66,7 @@ impl ServerDraft {
             port: 0,
             clients: None,
             newest: SslVersion::TLS1_3,
+            asked: Arc::new(|_| ()),
         }
     }
 
@@ -83,6 +88,12 @@ impl ServerDraft {
         self
     }
 
+    /// Does this for each request over HTTPS, before the answer; it is given the path.
+    pub fn asked(mut self, asked: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.asked = Arc::new(asked);
+        self
+    }
+
     /// Asks clients for a certificate from this CA.
     pub fn clients(mut self, ca: &Issued) -> Self {
         self.clients = Some(ca.cert.clone());
@@ -95,14 +106,15 @@ impl ServerDraft {
         let address = listener.local_addr().unwrap();
         let context = self.context();
         let stop = Arc::new(AtomicBool::new(false));
-        let (flag, service) = (stop.clone(), self.service);
+        let (flag, service, asked) = (stop.clone(), self.service, self.asked);
         let thread = thread::spawn(move || {
             for stream in listener.incoming() {
                 if flag.load(Ordering::Relaxed) {
                     return;
                 }
                 let (Ok(stream), context) = (stream, context.clone()) else { continue };
-                thread::spawn(move || serve(&context, service, stream));
+                let asked = Arc::clone(&asked);
+                thread::spawn(move || serve(&context, service, stream, &*asked));
             }
         });
         Server { address, stop, thread: Some(thread) }
@@ -177,12 +189,12 @@ pub fn free_port() -> u16 {
     listen(0).local_addr().unwrap().port()
 }
 
-fn serve(context: &SslContext, service: Service, stream: TcpStream) {
+fn serve(context: &SslContext, service: Service, stream: TcpStream, asked: &dyn Fn(&str)) {
     let limit = Some(Duration::from_secs(20));
     let _ = stream.set_read_timeout(limit).and(stream.set_write_timeout(limit));
     // What goes wrong here is what the client has to report.
     let _ = match service {
-        Service::Https => secure(context, stream).and_then(https),
+        Service::Https => secure(context, stream).and_then(|stream| https(stream, asked)),
         Service::Imaps => secure(context, stream).and_then(imap),
         Service::Smtp => smtp(context, stream),
     };
@@ -196,7 +208,7 @@ fn secure(context: &SslContext, stream: TcpStream) -> Done<SslStream<TcpStream>>
     Ok(stream)
 }
 
-fn https(mut stream: SslStream<TcpStream>) -> Done {
+fn https(mut stream: SslStream<TcpStream>, asked: &dyn Fn(&str)) -> Done {
     let mut request = Vec::new();
     let mut buffer = [0; 1024];
     while !request.ends_with(b"\r\n\r\n") {
@@ -205,9 +217,11 @@ fn https(mut stream: SslStream<TcpStream>) -> Done {
             read => request.extend_from_slice(&buffer[..read]),
         }
     }
+    asked(String::from_utf8_lossy(&request).split(' ').nth(1).unwrap_or_default());
     let body = "hello\n";
+    let session = if stream.ssl().session_reused() { "reused" } else { "new" };
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close";
-    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+    write!(stream, "{head}\r\nSession: {session}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
     stream.flush()?;
     close(&mut stream);
     Ok(())

@@ -119,7 +119,7 @@ fn nginx_as_a_proxy() {
         let (upstream, off) = (server.address(), Peerkey::Off);
         let nginx = Nginx::proxy(&site, off, upstream, "bank.example", Some(&trust));
         let front = nginx.ask(&site);
-        assert_eq!(front.connected, connects, "{}\n{}", front.run, nginx.log());
+        assert_eq!(front.connected, connects, "{front}\n{}", nginx.finish());
     }
 }
 

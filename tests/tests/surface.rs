@@ -270,24 +270,6 @@ fn a_long_reason_still_reaches_the_user() {
     }
 }
 
-/// A known limit, and OpenSSL's: what is resumed was verified when the session was made.
-#[test]
-fn a_resumed_session_is_not_verified_again() {
-    let identity = Draft::server(BANK).signed_by(&WORLD.web_ca);
-    let server = https(&identity);
-    let scene = Scene::new(&[&WORLD.web]).policy("[default]\naccept = 'application'\n");
-    let session = scene.site.path("session.pem");
-    let session = session.to_str().unwrap();
-    let visit = scene.visit(server.address(), BANK);
-    let first = visit.clone().arguments(&["-sess_out", session]);
-    assert!(Client::SClient.visit(&scene.site, Peerkey::On, &first).connected);
-    let scene = scene.policy(&format!("[[deny]]\nspki = '{}'\n", identity.pin()));
-    let resumed = visit.clone().arguments(&["-sess_in", session]);
-    let resumed = Client::SClient.visit(&scene.site, Peerkey::On, &resumed);
-    assert!(resumed.connected && resumed.run.stdout.contains("Reused, TLSv1.3"), "{resumed}");
-    scene.check(Client::SClient, &visit, Must::BeClosed("peerkey: "));
-}
-
 // The policy file, when it cannot be trusted or read.
 
 /// Breaks the policy of a site, and says what curl says then.

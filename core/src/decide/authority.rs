@@ -1,7 +1,12 @@
 //! What one authority finds for one case.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::Decision;
 use super::cases::CaseState;
+#[cfg(feature = "pkix")]
+use super::puzzle::Searches;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::store::{StoreError, StoredAuthority, StoredBinding};
@@ -38,32 +43,29 @@ type Asked = (usize, Option<Name>, Option<Protocol>);
 /// What was looked up in this decision already.
 #[derive(Default)]
 pub(super) struct Findings {
-    authorities: Vec<(usize, StoredAuthority)>,
-    found: Vec<(Asked, Found)>,
+    authorities: HashMap<usize, StoredAuthority>,
+    found: HashMap<Asked, Found>,
+    #[cfg(feature = "pkix")]
+    pub(super) searches: Searches,
 }
 
 impl Decision<'_> {
     /// The authority with this index.
     pub(super) fn authority(&mut self, index: usize) -> Result<&StoredAuthority, StoreError> {
-        let authorities = &mut self.findings.authorities;
-        let position = match authorities.iter().position(|(known, _)| *known == index) {
-            Some(position) => position,
-            None => {
-                authorities.push((index, self.policy.authority(index)?));
-                authorities.len() - 1
-            }
-        };
-        Ok(&self.findings.authorities[position].1)
+        Ok(match self.findings.authorities.entry(index) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.policy.authority(index)?),
+        })
     }
 
     /// What the authority finds for the case; each question is asked once.
     pub(super) fn find(&mut self, authority: usize, case: &CaseState) -> Result<Found, StoreError> {
         let asked = (authority, case.subject.clone(), case.protocol.clone());
-        if let Some((_, found)) = self.findings.found.iter().find(|(known, _)| *known == asked) {
+        if let Some(found) = self.findings.found.get(&asked) {
             return Ok(found.clone());
         }
         let found = self.look(authority, case)?;
-        self.findings.found.push((asked, found.clone()));
+        self.findings.found.insert(asked, found.clone());
         Ok(found)
     }
 
@@ -81,11 +83,15 @@ impl Decision<'_> {
             let protocols = authority.scope.protocols_text();
             return Ok(Found::silent(format!("it may vouch over {protocols} only")));
         }
-        let is_path = authority.kind == "x509";
+        let (is_path, profile) = (authority.kind == "x509", authority.profile);
         let Some(peer) = &case.subject else {
             return Ok(Found::silent("it vouches for names, and none can be told"));
         };
-        if is_path { self.path(index, peer, case) } else { self.binding(index, peer, case) }
+        if is_path {
+            self.path(index, peer, profile, case)
+        } else {
+            self.binding(index, peer, case)
+        }
     }
 
     fn binding(
@@ -124,7 +130,13 @@ impl Decision<'_> {
 
     #[cfg(not(feature = "pkix"))]
     #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
-    fn path(&self, _: usize, _: &Name, _: &CaseState) -> Result<Found, StoreError> {
+    fn path(
+        &self,
+        _: usize,
+        _: &Name,
+        _: crate::rule::Profile,
+        _: &CaseState,
+    ) -> Result<Found, StoreError> {
         Ok(Found::silent("certification paths are not checked here"))
     }
 }

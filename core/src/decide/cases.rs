@@ -1,6 +1,12 @@
 //! From a query to cases: every value of an unknown fact that the policy tells apart, every name that
 //! is claimed, every host that would do.
 
+mod store;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use super::rules::Rules;
 use crate::certificate::CertificateName;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
@@ -9,7 +15,19 @@ use crate::rule::{APPLICATION, Accept};
 use crate::store::{Compiled, StoreError, StoredRule};
 
 /// A certificate that claims more names than this makes no usable claim.
-const MAX_CLAIMED_NAMES: usize = 1000;
+pub(super) const MAX_CLAIMED_NAMES: usize = 1000;
+
+/// Nor does one whose names make more cases than this, over all that is not known.
+pub(super) const MAX_CLAIMED_CASES: usize = 50_000;
+
+/// At what a program verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// A TLS handshake.
+    Handshake,
+    /// Anything else, with a certificate store of its own: see [`store`].
+    Store,
+}
 
 /// What must be accepted for the query to be accepted.
 #[derive(Debug)]
@@ -43,6 +61,19 @@ pub(super) struct CaseState {
     pub(super) grants: bool,
     /// Whether the program's own acceptance is about this peer.
     pub(super) application_counts: bool,
+    /// What of a constraint is not about this case.
+    pub(super) exempt: Exempt,
+}
+
+/// What of a constraint is not about a certificate that names no peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Exempt {
+    /// It names a peer.
+    Nothing,
+    /// It names nobody: there is nobody whom a CA could be kept from.
+    Peers,
+    /// It is a CA's: what it issues is held to the constraint, when that is verified.
+    Everything,
 }
 
 impl CaseState {
@@ -55,15 +86,31 @@ impl CaseState {
 pub(super) fn of(
     policy: &Compiled,
     query: &Query,
+    level: Level,
     notes: &mut Vec<String>,
 ) -> Result<(Requirement, Vec<CaseState>), StoreError> {
-    let protocols = protocols(policy, query, notes)?;
-    let applications = applications(policy, query, notes)?;
-    let mut builder = Builder { policy, query, protocols, applications, cases: Vec::new() };
+    let (protocols, applications) = match level {
+        Level::Handshake => (protocols(policy, query, notes)?, applications(policy, query, notes)?),
+        Level::Store => {
+            (vec![store::protocol(policy, query)?], vec![query.application.known().cloned()])
+        }
+    };
+    let mut builder = Builder {
+        policy,
+        query,
+        level,
+        rules: Rules::new(policy, query, &protocols),
+        protocols,
+        applications,
+        cases: Vec::new(),
+        plain: HashMap::new(),
+        located: None,
+    };
     let requirement = match &query.peer {
         Peer::Expected(expected) if *expected != ExpectedPeer::default() => {
             builder.expected(expected)?
         }
+        _ if level == Level::Store => builder.claimed_at_store()?,
         _ => builder.claimed(notes)?,
     };
     Ok((requirement, builder.cases))
@@ -127,12 +174,35 @@ enum Who<'q> {
     Nameless(String),
 }
 
+/// A protocol and an application, each None for any that no rule names.
+type Known = (Option<Protocol>, Option<String>);
+/// The rules that the connected address selects, each for what it was selected for.
+type Located = Rc<[(Known, Rc<StoredRule>)]>;
+
+/// What tells the cases apart that ask the program alone.
+#[derive(PartialEq, Eq, Hash)]
+struct Plain {
+    subject: Option<Name>,
+    peer: String,
+    rule: String,
+    application_counts: bool,
+    exempt: Exempt,
+    /// Where constraints can tell protocols apart.
+    protocol: Option<Protocol>,
+}
+
 struct Builder<'a> {
     policy: &'a Compiled,
     query: &'a Query,
+    rules: Rules<'a>,
+    level: Level,
     protocols: Vec<Option<Protocol>>,
     applications: Vec<Option<String>>,
     cases: Vec<CaseState>,
+    /// The cases that ask the program alone, by what tells them apart.
+    plain: HashMap<Plain, usize>,
+    /// The rules that the connected address adds.
+    located: Option<Located>,
 }
 
 impl<'a> Builder<'a> {
@@ -189,13 +259,21 @@ impl<'a> Builder<'a> {
             return self.claim(&Who::Nameless("there is no certificate".into()));
         };
         let names = leaf.names();
-        if names.supported.len() > MAX_CLAIMED_NAMES {
+        let different: HashSet<_> = names.supported.iter().collect();
+        if different.len() > MAX_CLAIMED_NAMES {
             let why = format!("it has more than {MAX_CLAIMED_NAMES} names");
             return self.claim(&Who::Nameless(why));
         }
-        let mut all = Vec::new();
-        for name in &names.supported {
-            all.push(self.claim(&who(name))?);
+        let (mut all, mut seen, mut tried) = (Vec::new(), HashSet::new(), 0);
+        for name in names.supported.iter().filter(|name| seen.insert(*name)) {
+            let who = who(name);
+            tried += self.size(&who)?;
+            if tried > MAX_CLAIMED_CASES {
+                let why = format!("its names make more than {MAX_CLAIMED_CASES} cases");
+                (self.cases, self.plain) = (Vec::new(), HashMap::new());
+                return self.claim(&Who::Nameless(why));
+            }
+            all.push(self.claim(&who)?);
         }
         match &names.beyond {
             Some(beyond) => all.push(self.claim(&Who::Nameless(format!("it has {beyond}")))?),
@@ -223,12 +301,11 @@ impl<'a> Builder<'a> {
         let mut all = Vec::new();
         for (subject, peer) in self.subjects(who)? {
             for (protocol, application) in self.combinations() {
+                let (over, by) = (protocol.as_ref(), application.as_deref());
                 let rules = match &subject {
-                    Some(name) => {
-                        let rules = self.policy.rules_for(Some(name), protocol.as_ref())?;
-                        vec![self.first(rules, application.as_deref())?]
-                    }
-                    None => self.every(protocol.as_ref(), application.as_deref())?,
+                    _ if self.level == Level::Store => vec![self.store_rule(subject.as_ref())?],
+                    Some(name) => vec![self.rules.first(name, over, by)?],
+                    None => self.rules.every(over, by)?,
                 };
                 for rule in rules {
                     let state = CaseState {
@@ -237,41 +314,66 @@ impl<'a> Builder<'a> {
                         protocol: protocol.clone(),
                         application: application.clone(),
                         application_counts,
-                        ..self.under(rule, expected)
+                        ..self.under(rule.as_deref(), expected)
                     };
                     all.push(self.add(state));
                 }
             }
         }
-        Ok(Requirement::All(all))
+        Ok(all_of(all))
     }
 
     /// The cases that the connected address adds: it selects a rule, and names nobody.
     fn located(&mut self, who: &Who<'_>) -> Result<Requirement, StoreError> {
-        let Some(locator) = self.query.locator.map(Name::Address) else {
+        let locator = self.query.locator.filter(|_| self.level == Level::Handshake);
+        let Some(locator) = locator.map(Name::Address) else {
             return Ok(Requirement::All(Vec::new()));
         };
+        let rules = match &self.located {
+            Some(rules) => Rc::clone(rules),
+            None => {
+                let mut rules = Vec::new();
+                for (over, by) in self.combinations() {
+                    if let Some(rule) =
+                        self.rules.first_at(&locator, over.as_ref(), by.as_deref())?
+                    {
+                        rules.push(((over, by), rule));
+                    }
+                }
+                Rc::clone(self.located.insert(rules.into()))
+            }
+        };
+        if rules.is_empty() {
+            return Ok(Requirement::All(Vec::new()));
+        }
         let mut all = Vec::new();
-        for (protocol, application) in self.combinations() {
-            let mut rules = self.policy.rules_for(Some(&locator), protocol.as_ref())?;
-            let everyone = self.policy.rules_for(None, protocol.as_ref())?;
-            rules.retain(|rule| !everyone.contains(rule));
-            let Some(rule) = self.first(rules, application.as_deref())? else { continue };
-            for (subject, peer) in self.subjects(who)? {
+        let subjects = self.subjects(who)?;
+        for ((protocol, application), rule) in rules.iter() {
+            for (subject, peer) in &subjects {
                 let state = CaseState {
-                    subject,
+                    subject: subject.clone(),
                     peer: format!("{peer} at {locator}"),
                     protocol: protocol.clone(),
                     application: application.clone(),
-                    ..self.under(Some(rule.clone()), false)
+                    ..self.under(Some(rule), false)
                 };
                 all.push(self.add(state));
             }
         }
-        Ok(Requirement::All(all))
+        Ok(all_of(all))
     }
 
-    fn combinations(&self) -> Vec<(Option<Protocol>, Option<String>)> {
+    /// How many cases a name can make.
+    fn size(&self, who: &Who<'_>) -> Result<usize, StoreError> {
+        let subjects = match who {
+            Who::Below(_) => self.subjects(who)?.len(),
+            Who::Name(_) | Who::Nameless(_) => 1,
+        };
+        let sides = 1 + usize::from(self.query.locator.is_some());
+        Ok(subjects * self.protocols.len() * self.applications.len() * sides)
+    }
+
+    fn combinations(&self) -> Vec<Known> {
         let with = |protocol: &Option<Protocol>| {
             let protocol = protocol.clone();
             self.applications.iter().map(move |path| (protocol.clone(), path.clone()))
@@ -294,70 +396,22 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// The first rule that matches; None is the default.
-    fn first(
-        &self,
-        candidates: Vec<i64>,
-        application: Option<&str>,
-    ) -> Result<Option<StoredRule>, StoreError> {
-        for id in candidates {
-            let rule = self.policy.rule(id)?;
-            if self.matches(&rule, application) {
-                return Ok(Some(rule));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Every rule that could match a peer whose name cannot be told.
-    fn every(
-        &self,
-        protocol: Option<&Protocol>,
-        application: Option<&str>,
-    ) -> Result<Vec<Option<StoredRule>>, StoreError> {
-        let mut rules: Vec<Option<StoredRule>> = Vec::new();
-        for id in self.policy.rules_over(protocol)? {
-            let rule = self.policy.rule(id)?;
-            if !self.matches(&rule, application) {
-                continue;
-            }
-            let ends_here = self.policy.rule_is_for_every_peer(id)?;
-            let is_new = !rules.iter().flatten().any(|known| {
-                known.accept == rule.accept
-                    && known.monitored == rule.monitored
-                    && known.role == rule.role
-            });
-            if is_new {
-                rules.push(Some(rule));
-            }
-            if ends_here {
-                return Ok(rules);
-            }
-        }
-        rules.push(None);
-        Ok(rules)
-    }
-
-    fn matches(&self, rule: &StoredRule, application: Option<&str>) -> bool {
-        let by_application = match (&rule.applications, application) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(paths), Some(path)) => paths.lines().any(|line| line == path),
+    fn under(&self, rule: Option<&StoredRule>, expected: bool) -> CaseState {
+        let grants = match self.level {
+            Level::Handshake => expected || rule.and_then(|rule| rule.role) == Some(Role::Client),
+            Level::Store => rule.is_some(),
         };
-        by_application
-            && rule.role.unwrap_or(Role::Server) == self.query.role
-            && rule.until.is_none_or(|until| self.query.time <= until)
-    }
-
-    fn under(&self, rule: Option<StoredRule>, expected: bool) -> CaseState {
-        let (name, monitored, accept, role) = match rule {
-            Some(rule) => (
-                format!("rule {} ({})", rule.id + 1, rule.place),
-                rule.monitored,
-                rule.accept,
-                rule.role,
-            ),
-            None => ("[default]".to_owned(), false, self.policy.meta().default.clone(), None),
+        let (name, monitored, accept) = match (rule, self.level) {
+            (Some(rule), _) => {
+                let name = format!("rule {} ({})", rule.id + 1, rule.place);
+                (name, rule.monitored, rule.accept.clone())
+            }
+            (None, Level::Handshake) => {
+                ("[default]".to_owned(), false, self.policy.meta().default.clone())
+            }
+            (None, Level::Store) => {
+                ("no rule for S/MIME".to_owned(), false, Accept::Authority(APPLICATION))
+            }
         };
         CaseState {
             subject: None,
@@ -367,30 +421,45 @@ impl<'a> Builder<'a> {
             rule: name,
             monitored,
             accept,
-            grants: expected || role == Some(Role::Client),
+            grants,
             application_counts: true,
+            exempt: Exempt::Nothing,
         }
     }
 
-    fn add(&mut self, state: CaseState) -> Requirement {
-        // What asks the program alone is one case, whatever the protocol.
-        let same = |known: &CaseState| {
-            known.accept.is_application()
-                && known.subject == state.subject
-                && known.rule == state.rule
-                && known.peer == state.peer
-                && known.application_counts == state.application_counts
-        };
-        if let Some(index) = self.cases.iter().position(same) {
-            return Requirement::Case(index);
+    fn add(&mut self, state: CaseState) -> usize {
+        let next = self.cases.len();
+        // What asks the program alone is one case, whatever the protocol; but for constraints.
+        if state.accept.is_application() {
+            let limited = self.policy.meta().constraints > 0;
+            let key = Plain {
+                subject: state.subject.clone(),
+                peer: state.peer.clone(),
+                rule: state.rule.clone(),
+                application_counts: state.application_counts,
+                exempt: state.exempt,
+                protocol: state.protocol.clone().filter(|_| limited),
+            };
+            let index = *self.plain.entry(key).or_insert(next);
+            if index < next {
+                return index;
+            }
         }
         self.cases.push(state);
-        Requirement::Case(self.cases.len() - 1)
+        next
     }
 
     fn names(&self) -> &'a [CertificateName] {
         self.query.evidence.leaf.as_ref().map_or(&[], |leaf| &leaf.names().supported)
     }
+}
+
+/// Each of these cases, and each once.
+fn all_of(cases: Vec<usize>) -> Requirement {
+    let mut seen = HashSet::new();
+    Requirement::All(
+        cases.into_iter().filter(|case| seen.insert(*case)).map(Requirement::Case).collect(),
+    )
 }
 
 fn who(name: &CertificateName) -> Who<'_> {

@@ -1,8 +1,11 @@
 //! Accept expressions over findings, with the trace and the reason.
 
+use std::collections::HashSet;
+
 use super::authority::Strength;
 use super::cases::{CaseState, Requirement};
 use super::{Application, Decision, Fault};
+use crate::certificate::printable;
 use crate::rule::{APPLICATION, Accept};
 use crate::store::StoreError;
 use crate::verdict::{Basis, Case, Finding, Node, Reason, Trace};
@@ -66,7 +69,7 @@ impl Decision<'_> {
         trace.cases.push(Case {
             peer: state.peer.clone(),
             protocol: state.protocol_text().to_owned(),
-            application: state.application.clone(),
+            application: state.application.as_deref().map(printable),
             rule: state.rule.clone(),
             monitored: state.monitored,
             accept: node,
@@ -194,23 +197,25 @@ impl Decision<'_> {
 /// What an acceptance rests on: the rules of the cases that were accepted, and who vouched.
 pub(super) fn basis(trace: &Trace) -> Basis {
     let mut basis = Basis::default();
+    let (mut rules, mut lines) = (HashSet::new(), HashSet::new());
     for case in trace.cases.iter().filter(|case| case.accepted) {
-        if !basis.rules.contains(&case.rule) {
+        if rules.insert(&case.rule) {
             basis.rules.push(case.rule.clone());
         }
-        vouching(&case.accept, &mut basis.authorities);
+        vouching(&case.accept, &mut |line| {
+            if lines.insert(line.clone()) {
+                basis.authorities.push(line);
+            }
+        });
     }
     basis
 }
 
-fn vouching(node: &Node, into: &mut Vec<String>) {
+fn vouching(node: &Node, found: &mut dyn FnMut(String)) {
     match node {
-        Node::AtLeast { of, .. } => of.iter().for_each(|operand| vouching(operand, into)),
+        Node::AtLeast { of, .. } => of.iter().for_each(|operand| vouching(operand, found)),
         Node::Authority { name, finding: Finding::Vouches(text) } => {
-            let line = format!("{name}: {text}");
-            if !into.contains(&line) {
-                into.push(line);
-            }
+            found(format!("{name}: {text}"));
         }
         Node::Authority { .. } => {}
     }

@@ -1,12 +1,18 @@
 //! What ends a decision, and what is taken out of the evidence: denials, and constraints on CAs.
 
-use super::cases::{CaseState, Requirement};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::cases::{CaseState, Exempt, Requirement};
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
-use crate::key::Key;
+use crate::key::{Key, KeyHash};
 use crate::query::Query;
 use crate::store::{Compiled, StoreError, StoredDenial, StoredLimit};
 use crate::verdict::Reason;
+
+/// For whom the limits on a key are broken, and which: what was found for one requirement.
+pub(super) type Known = HashMap<KeyHash, Option<(String, String)>>;
 
 /// The denials and constraints of a policy, as they bear on one query.
 pub(super) struct Limits<'a> {
@@ -35,6 +41,17 @@ impl Limits<'_> {
         requirement: &Requirement,
         cases: &[CaseState],
     ) -> Result<Option<Reason>, StoreError> {
+        self.rule_out_once(certificate, requirement, cases, &mut Known::new())
+    }
+
+    /// The same for one of many certificates: of those with one key, only the first costs anything.
+    pub(super) fn rule_out_once(
+        &self,
+        certificate: &Certificate,
+        requirement: &Requirement,
+        cases: &[CaseState],
+        known: &mut Known,
+    ) -> Result<Option<Reason>, StoreError> {
         let meta = self.policy.meta();
         if meta.denials == 0 && meta.constraints == 0 {
             return Ok(None);
@@ -51,6 +68,23 @@ impl Limits<'_> {
             let certificate = certificate.to_string();
             return Ok(Some(Reason::CertificateDenied { certificate, denial }));
         }
+        let broken = match known.entry(key.hash()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(self.broken(&key, requirement, cases)?),
+        };
+        Ok(broken.clone().map(|(peer, constraint)| {
+            let certificate = certificate.to_string();
+            Reason::ConstraintBroken { certificate, peer, constraint }
+        }))
+    }
+
+    /// The first limit on a CA's key that does not hold: for whom, and which.
+    fn broken(
+        &self,
+        key: &Key,
+        requirement: &Requirement,
+        cases: &[CaseState],
+    ) -> Result<Option<(String, String)>, StoreError> {
         for limit in self.policy.limits(key.hashes())? {
             if !limit.scope.is_current(self.query.time) {
                 continue;
@@ -62,8 +96,7 @@ impl Limits<'_> {
                     limit.scope.peers_text(),
                     limit.scope.protocols_text()
                 );
-                let certificate = certificate.to_string();
-                return Ok(Some(Reason::ConstraintBroken { certificate, peer, constraint }));
+                return Ok(Some((peer, constraint)));
             }
         }
         Ok(None)
@@ -100,8 +133,12 @@ fn broken_for(
         }
         Requirement::Case(index) => {
             let case = cases.get(*index)?;
-            let holds = limit.scope.has_peer(case.subject.as_ref())
-                && limit.scope.has_protocol(case.protocol.as_ref());
+            let over = || limit.scope.has_protocol(case.protocol.as_ref());
+            let holds = match case.exempt {
+                Exempt::Nothing => limit.scope.has_peer(case.subject.as_ref()) && over(),
+                Exempt::Peers => over(),
+                Exempt::Everything => true,
+            };
             (!holds).then(|| format!("{} over {}", case.peer, case.protocol_text()))
         }
     }

@@ -10,16 +10,23 @@ mod evaluate;
 mod limits;
 #[cfg(feature = "pkix")]
 mod path;
+#[cfg(feature = "pkix")]
+mod purpose;
+#[cfg(feature = "pkix")]
+mod puzzle;
+mod rules;
+#[cfg(feature = "pkix")]
+mod strict;
 #[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
 
 use authority::Findings;
-use cases::{CaseState, Requirement};
-use limits::Limits;
+use cases::{CaseState, Level, Requirement};
+use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
-use crate::query::Query;
+use crate::query::{Query, Room};
 use crate::rule::Mode;
 use crate::store::{Compiled, StoreError};
 use crate::verdict::{Basis, Outcome, Reason, Trace, Verdict};
@@ -76,17 +83,45 @@ impl<'a> Decision<'a> {
         query: &'a Query,
         crypto: &'a dyn Crypto,
     ) -> Result<Self, StoreError> {
+        Self::at(Level::Handshake, policy, query, crypto)
+    }
+
+    /// The same where a program verifies with a certificate store of its own, outside of what TLS does
+    /// by itself: denials and constraints hold, and of the rules only those that are written for
+    /// S/MIME in this program.
+    pub fn at_store(
+        policy: &'a Compiled,
+        query: &'a Query,
+        crypto: &'a dyn Crypto,
+    ) -> Result<Self, StoreError> {
+        Self::at(Level::Store, policy, query, crypto)
+    }
+
+    fn at(
+        level: Level,
+        policy: &'a Compiled,
+        query: &'a Query,
+        crypto: &'a dyn Crypto,
+    ) -> Result<Self, StoreError> {
         let mut notes = Vec::new();
         let limits = Limits { policy, query, crypto };
         let denial = limits.key_or_leaf()?;
         let (requirement, cases) = if denial.is_some() {
             (Requirement::All(Vec::new()), Vec::new())
         } else {
-            cases::of(policy, query, &mut notes)?
+            cases::of(policy, query, level, &mut notes)?
         };
-        let mut excluded = Vec::new();
+        let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::new());
         for (index, certificate) in query.evidence.intermediates.iter().enumerate() {
-            if let Some(reason) = limits.rule_out(certificate, &requirement, &cases)? {
+            if !room.take(certificate.der().len()) {
+                notes.push(format!(
+                    "left out of the evidence: what came behind {index} certificates"
+                ));
+                excluded.extend(index..query.evidence.intermediates.len());
+                break;
+            }
+            let out = limits.rule_out_once(certificate, &requirement, &cases, &mut known)?;
+            if let Some(reason) = out {
                 notes.push(format!("left out of the evidence: {reason}"));
                 excluded.push(index);
             }

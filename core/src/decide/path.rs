@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error, ExpirationPolicy,
-    KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
+    RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
     anchor_from_trusted_cert,
 };
 
@@ -14,15 +14,14 @@ use super::Decision;
 use super::authority::{Found, Strength};
 use super::cases::{CaseState, Requirement};
 use super::limits::Limits;
+use super::purpose::Purpose;
+use super::puzzle;
+use super::strict::{self, Asked, Link, Place};
 use crate::certificate::{Certificate, Purposes};
-use crate::key::Key;
 use crate::peer::Name;
-use crate::query::Role;
+use crate::rule::Profile;
 use crate::store::{StoreError, StoredAnchor};
 use crate::verdict::Reason;
-
-/// id-kp-emailProtection, 1.3.6.1.5.5.7.3.4.
-const EMAIL_PROTECTION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 4];
 
 impl Decision<'_> {
     /// Whether a path leads from the peer's certificate to an anchor of the authority's.
@@ -30,6 +29,7 @@ impl Decision<'_> {
         &self,
         authority: usize,
         peer: &Name,
+        profile: Profile,
         case: &CaseState,
     ) -> Result<Found, StoreError> {
         let Some(leaf) = &self.query.evidence.leaf else {
@@ -38,13 +38,11 @@ impl Decision<'_> {
         if !leaf.names().supported.iter().any(|name| name.covers(peer)) {
             return Ok(Found::silent(format!("the certificate {leaf} does not name {peer}")));
         }
-        if let Some(weakness) = weakness(leaf) {
-            return Ok(Found::silent(weakness));
-        }
         let evidence = self.query.evidence.intermediates.iter().enumerate();
         let search = Search {
             decision: self,
             authority,
+            profile,
             case,
             leaf,
             purpose: Purpose::of(case, self.query.role),
@@ -53,59 +51,31 @@ impl Decision<'_> {
                 .map(|(_, certificate)| certificate)
                 .collect(),
         };
-        search.run()
-    }
-}
-
-/// For what the path is wanted.
-#[derive(Clone, Copy)]
-enum Purpose {
-    Server,
-    Client,
-    Email,
-}
-
-impl Purpose {
-    fn of(case: &CaseState, role: Role) -> Self {
-        match role {
-            _ if case.protocol.as_ref().is_some_and(|p| p.as_str() == "smime") => Self::Email,
-            Role::Server => Self::Server,
-            Role::Client => Self::Client,
+        if puzzle::is_too_large(leaf, &search.intermediates) {
+            return Ok(Found::silent(puzzle::TOO_LARGE));
         }
-    }
-
-    fn is_in(self, purposes: Purposes) -> bool {
-        match self {
-            Self::Server => purposes.server,
-            Self::Client => purposes.client,
-            Self::Email => purposes.email,
-        }
-    }
-
-    fn usage(self) -> KeyUsage {
-        match self {
-            Self::Server => KeyUsage::server_auth(),
-            Self::Client => KeyUsage::client_auth(),
-            Self::Email => KeyUsage::required_if_present(EMAIL_PROTECTION),
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Server => "TLS servers",
-            Self::Client => "TLS clients",
-            Self::Email => "e-mail",
-        }
+        // Without constraints, a path is one for whatever the certificate names.
+        let differs =
+            (self.policy.meta().constraints > 0).then(|| (peer.clone(), case.protocol.clone()));
+        let question = (authority, search.purpose, differs);
+        self.findings.searches.once(question, || search.run())
     }
 }
 
 struct Search<'d> {
     decision: &'d Decision<'d>,
     authority: usize,
+    profile: Profile,
     case: &'d CaseState,
     leaf: &'d Certificate,
     purpose: Purpose,
     intermediates: Vec<&'d Certificate>,
+}
+
+/// An anchor that a path may end in.
+struct End {
+    certificate: Certificate,
+    link: Link,
 }
 
 impl Search<'_> {
@@ -113,13 +83,17 @@ impl Search<'_> {
         if let Some(found) = self.itself()? {
             return Ok(found);
         }
+        let leaf = match self.examine(self.leaf, Place::Leaf) {
+            Ok(link) => link,
+            Err(flaw) => return Ok(Found::silent(flaw)),
+        };
         let mut why_no_anchor = None;
         let anchors = self.anchors(&mut why_no_anchor)?;
         if anchors.is_empty() {
             return Ok(Found::silent(why_no_anchor.unwrap_or_else(|| self.no_issuer())));
         }
         let crls = self.crls()?;
-        self.search(&anchors, &crls)
+        self.search(&leaf, &anchors, &crls)
     }
 
     /// An anchor that is itself the presented certificate vouches for it, if it is valid now.
@@ -129,15 +103,17 @@ impl Search<'_> {
             return Ok(None);
         };
         let leaf = self.leaf;
-        Ok(Some(if let Some(why) = self.unfit(leaf, anchor.purposes)? {
-            Found::silent(why)
-        } else {
-            Found::vouches(Strength::Path, format!("the certificate {leaf} is itself an anchor"))
+        Ok(Some(match self.fit(leaf, Place::Own, anchor.purposes)? {
+            Err(why) => Found::silent(why),
+            Ok(_) => {
+                let text = format!("the certificate {leaf} is itself an anchor");
+                Found::vouches(Strength::Path, text)
+            }
         }))
     }
 
     /// The anchors that a path from here can end in; else why one that was found may not be used.
-    fn anchors(&self, why_not: &mut Option<String>) -> Result<Vec<Certificate>, StoreError> {
+    fn anchors(&self, why_not: &mut Option<String>) -> Result<Vec<End>, StoreError> {
         let mut anchors = Vec::new();
         let mut issuers: Vec<&[u8]> = vec![self.leaf.issuer()];
         issuers.extend(self.intermediates.iter().map(|certificate| certificate.issuer()));
@@ -148,31 +124,44 @@ impl Search<'_> {
                 self.decision.policy.anchors(self.authority, issuer)?
             {
                 let Ok(certificate) = Certificate::from_der(&certificate) else { continue };
-                match self.unfit(&certificate, purposes)? {
-                    None => anchors.push(certificate),
-                    Some(why) => *why_not = Some(why),
+                match self.fit(&certificate, Place::Anchor, purposes)? {
+                    Ok(link) => anchors.push(End { certificate, link }),
+                    Err(why) => *why_not = Some(why),
                 }
             }
         }
         Ok(anchors)
     }
 
-    /// Why a certificate may not be an anchor for this case.
-    fn unfit(
+    /// Whether a certificate may be an anchor for this case; else why not. What it says of itself
+    /// holds as if another had said it.
+    fn fit(
         &self,
         anchor: &Certificate,
+        place: Place,
         purposes: Purposes,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Result<Link, String>, StoreError> {
         let (not_before, not_after) = anchor.validity();
         let time = self.decision.query.time;
         if time < not_before || time > not_after {
             let state = if time > not_after { "has expired" } else { "is not valid yet" };
-            return Ok(Some(format!("its anchor {anchor} {state}")));
+            return Ok(Err(format!("its anchor {anchor} {state}")));
         }
-        if !self.purpose.is_in(purposes) {
-            return Ok(Some(format!("its anchor {anchor} is not for {}", self.purpose.text())));
+        let own = anchor.limits().purposes.unwrap_or(Purposes::ALL);
+        if !self.purpose.is_in(purposes.and(own)) {
+            return Ok(Err(format!("its anchor {anchor} is not for {}", self.purpose.text())));
         }
-        Ok(self.ruled_out(anchor)?.map(|reason| reason.to_string()))
+        Ok(match self.ruled_out(anchor)? {
+            Some(reason) => Err(reason.to_string()),
+            None => self.examine(anchor, place),
+        })
+    }
+
+    /// What the checks beyond webpki's make of a certificate at its place in a path.
+    fn examine(&self, certificate: &Certificate, place: Place) -> Result<Link, String> {
+        let asked = Asked { place, purpose: self.purpose, profile: self.profile };
+        strict::examine(certificate, asked)
+            .map_err(|row| format!("the certificate {certificate} {} ({})", row.wrong, row.id))
     }
 
     fn ruled_out(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
@@ -197,10 +186,13 @@ impl Search<'_> {
         Ok(crls)
     }
 
-    fn search(&self, anchors: &[Certificate], crls: &[Vec<u8>]) -> Result<Found, StoreError> {
-        let ders: Vec<_> = anchors.iter().map(|a| CertificateDer::from(a.der())).collect();
-        let trusted: Vec<TrustAnchor<'_>> =
-            ders.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
+    fn search(&self, leaf: &Link, ends: &[End], crls: &[Vec<u8>]) -> Result<Found, StoreError> {
+        let ders: Vec<_> = ends.iter().map(|e| CertificateDer::from(e.certificate.der())).collect();
+        let (trusted, ends): (Vec<TrustAnchor<'_>>, Vec<&End>) = ders
+            .iter()
+            .zip(ends)
+            .filter_map(|(der, end)| Some((anchor_from_trusted_cert(der).ok()?, end)))
+            .unzip();
         let leaf_der = CertificateDer::from(self.leaf.der());
         let end_entity = match EndEntityCert::try_from(&leaf_der) {
             Ok(end_entity) => end_entity,
@@ -220,62 +212,79 @@ impl Search<'_> {
                 .with_expiration_policy(ExpirationPolicy::Enforce)
                 .build()
         });
-        let judged = RefCell::new(Judged::default());
-        let judge = |path: &VerifiedPath<'_>| self.judge(path, &judged);
+        let end_of = |path: &VerifiedPath<'_>| {
+            let is_it = |one: &TrustAnchor<'_>| std::ptr::addr_eq(one, path.anchor());
+            trusted.iter().position(is_it).map(|index| ends[index])
+        };
+        let judged = RefCell::new(None);
+        let judge = |path: &VerifiedPath<'_>| {
+            let why = match end_of(path) {
+                Some(end) => self.judge(leaf, path, end),
+                None => return Err(Error::UnknownIssuer),
+            };
+            let holds = matches!(why, Ok(None));
+            if !holds {
+                *judged.borrow_mut() = Some(why);
+            }
+            holds.then_some(()).ok_or(Error::UnknownIssuer)
+        };
         let time = u64::try_from(self.decision.query.time).unwrap_or(0);
-        let result = end_entity.verify_for_usage(
-            self.decision.crypto.algorithms(),
-            &trusted,
-            &intermediates,
-            UnixTime::since_unix_epoch(Duration::from_secs(time)),
-            self.purpose.usage(),
-            revocation,
-            Some(&judge),
-        );
-        let judged = judged.into_inner();
-        if let Some(error) = judged.failed {
-            return Err(error);
-        }
+        let verify = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
+            end_entity.verify_for_usage(
+                algorithms,
+                &trusted,
+                &intermediates,
+                UnixTime::since_unix_epoch(Duration::from_secs(time)),
+                self.purpose.usage(),
+                revocation,
+                Some(&judge),
+            )
+        };
+        let signatures = &self.decision.findings.searches.signatures;
+        let result = signatures.within_bounds(self.decision.crypto.algorithms(), verify);
+        let ruled_out = judged.into_inner().transpose()?.flatten();
         Ok(match result {
-            Ok(path) => Found::vouches(Strength::Path, self.describe(&path, anchors)),
-            Err(error) => Found::silent(judged.ruled_out.unwrap_or_else(|| self.sentence(&error))),
+            Ok(path) => Found::vouches(Strength::Path, self.describe(&path, end_of(&path))),
+            Err(error) => Found::silent(ruled_out.unwrap_or_else(|| self.sentence(&error))),
         })
     }
 
-    /// Called by webpki for each path that holds: whether denials and constraints leave it standing.
-    fn judge(&self, path: &VerifiedPath<'_>, judged: &RefCell<Judged>) -> Result<(), Error> {
-        for certificate in path.intermediate_certificates() {
-            let der = certificate.der();
-            let Some(own) = self.intermediates.iter().find(|own| own.der() == der.as_ref()) else {
-                return Err(Error::UnknownIssuer);
-            };
-            match self.ruled_out(own) {
-                Ok(None) => {}
-                Ok(Some(reason)) => {
-                    judged.borrow_mut().ruled_out = Some(reason.to_string());
-                    return Err(Error::UnknownIssuer);
-                }
-                Err(error) => {
-                    judged.borrow_mut().failed = Some(error);
-                    return Err(Error::UnknownIssuer);
-                }
+    /// Asked by webpki of each path that holds: why it may not be taken all the same.
+    fn judge(
+        &self,
+        leaf: &Link,
+        path: &VerifiedPath<'_>,
+        end: &End,
+    ) -> Result<Option<String>, StoreError> {
+        let mut links = Vec::new();
+        for certificate in self.through(path) {
+            if let Some(reason) = self.ruled_out(certificate)? {
+                return Ok(Some(reason.to_string()));
+            }
+            match self.examine(certificate, Place::Ca) {
+                Ok(link) => links.push(link),
+                Err(flaw) => return Ok(Some(flaw)),
             }
         }
-        Ok(())
+        let links: Vec<&Link> = [leaf].into_iter().chain(&links).chain([&end.link]).collect();
+        let broken = strict::broken(&links, self.profile);
+        Ok(broken.map(|row| {
+            let (leaf, end) = (self.leaf, &end.certificate);
+            format!("the path from {leaf} to its anchor {end} {} ({})", row.wrong, row.id)
+        }))
     }
 
-    fn describe(&self, path: &VerifiedPath<'_>, anchors: &[Certificate]) -> String {
-        let (subject, key) = (&path.anchor().subject, &path.anchor().subject_public_key_info);
-        let is_end = |own: &&Certificate| {
-            own.subject().ends_with(subject.as_ref()) && own.spki().ends_with(key.as_ref())
-        };
-        let anchor = anchors.iter().find(is_end);
-        let anchor = anchor.map_or_else(|| "an anchor".to_owned(), ToString::to_string);
-        let through = path.intermediate_certificates().filter_map(|certificate| {
+    /// The CAs between the peer's certificate and the anchor.
+    fn through<'p>(&'p self, path: &'p VerifiedPath<'_>) -> impl Iterator<Item = &'p Certificate> {
+        path.intermediate_certificates().filter_map(|certificate| {
             let der = certificate.der();
-            self.intermediates.iter().find(|own| own.der() == der.as_ref())
-        });
-        let through: Vec<_> = through.map(ToString::to_string).collect();
+            self.intermediates.iter().find(|own| own.der() == der.as_ref()).copied()
+        })
+    }
+
+    fn describe(&self, path: &VerifiedPath<'_>, end: Option<&End>) -> String {
+        let anchor = end.map_or_else(|| "an anchor".to_owned(), |end| end.certificate.to_string());
+        let through: Vec<_> = self.through(path).map(ToString::to_string).collect();
         if through.is_empty() {
             format!("a path to its anchor {anchor}")
         } else {
@@ -339,31 +348,32 @@ impl Search<'_> {
             Error::InvalidSignatureForPublicKey => {
                 "a signature in the path is wrong: a certificate was changed or forged".into()
             }
-            Error::UnsupportedCertVersion => format!("the certificate {leaf} is not of version 3"),
+            Error::UnsupportedCertVersion => {
+                let own = in_path().find(|c| c.limits().version != 3).unwrap_or(&leaf);
+                format!("the certificate {own} is not of version 3")
+            }
             Error::UnsupportedCriticalExtension => {
                 "a certificate of the path has a critical extension that is not known here".into()
             }
             Error::MaximumPathBuildCallsExceeded
             | Error::MaximumPathDepthExceeded
             | Error::MaximumSignatureChecksExceeded
-            | Error::MaximumNameConstraintComparisonsExceeded => {
-                "the certificates presented make too large a puzzle".into()
+            | Error::MaximumNameConstraintComparisonsExceeded => puzzle::TOO_LARGE.into(),
+            Error::InvalidCertValidity => "a certificate of the path ends before it begins".into(),
+            Error::SignatureAlgorithmMismatch => {
+                "a certificate of the path names two signature algorithms".into()
             }
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+                "a certificate of the path is signed in a way, or by a key, that is not taken"
+                    .into()
+            }
+            Error::BadDer
+            | Error::BadDerTime
+            | Error::ExtensionValueInvalid
+            | Error::MalformedExtensions
+            | Error::TrailingData(_) => "a certificate of the path is malformed".into(),
             other => format!("the path from {leaf} does not hold ({other:?})"),
         }
     }
-}
-
-/// What the judging of paths left behind.
-#[derive(Default)]
-struct Judged {
-    ruled_out: Option<String>,
-    failed: Option<StoreError>,
-}
-
-/// Why a key is too weak for a certificate to be believed, whoever signed it (NIST SP 800-57 part 1:
-/// 112 bits of strength).
-fn weakness(leaf: &Certificate) -> Option<String> {
-    let bits = Key::rsa_bits(leaf.spki())?;
-    (bits < 2048).then(|| format!("the RSA key of {leaf} has {bits} bits, and 2048 are wanted"))
 }

@@ -12,7 +12,7 @@ use super::value::day;
 use crate::key::{Key, KeyHash};
 use crate::pattern::Pattern;
 use crate::peer::Name;
-use crate::policy::{Anchor, Authority, AuthorityKind, Pin};
+use crate::policy::{Anchor, Authority, AuthorityKind, Pin, Profile};
 
 const SCOPE: [&str; 4] = ["kind", "peers", "protocols", "until"];
 
@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
 
     fn x509(&mut self, table: &Table<'a>) -> AuthorityKind {
         table.only(&mut self.sink, &[&SCOPE[..], &["anchors", "crls", "profile"]].concat());
-        self.profile(table);
+        let profile = self.profile(table);
         let hint = "write anchors = [\"FILE or folder\"]";
         let anchors = table.require(&mut self.sink, "anchors", hint);
         let anchors = anchors.and_then(|v| v.strings(&mut self.sink, "anchors"));
@@ -143,17 +143,13 @@ impl<'a> Context<'a> {
             found.extend(self.certificates(path, at));
         }
         let anchors = self.anchors(found);
-        AuthorityKind::X509 { anchors, crls: self.crls(table) }
+        AuthorityKind::X509 { anchors, crls: self.crls(table), profile }
     }
 
-    fn profile(&mut self, table: &Table<'a>) {
-        let Some(value) = table.get("profile") else { return };
-        let known = [("rfc5280", true), ("cabf", false)];
-        if value.word(&mut self.sink, "profile", &known) == Some(false) {
-            let message = "the profile \"cabf\" is not built yet";
-            self.sink
-                .error(value.at().says(message).hint("leave it out: the default is \"rfc5280\""));
-        }
+    fn profile(&mut self, table: &Table<'a>) -> Profile {
+        let known = [("rfc5280", Profile::Rfc5280), ("cabf", Profile::Cabf)];
+        let value = table.get("profile");
+        value.and_then(|value| value.word(&mut self.sink, "profile", &known)).unwrap_or_default()
     }
 
     /// Anchors of certificates, each once, with warnings for those that are not valid now.

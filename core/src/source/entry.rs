@@ -159,7 +159,7 @@ impl<'a> Context<'a> {
             self.linked(text, at);
             return true;
         }
-        let message = format!("\"{text}\" is no absolute path of a program");
+        let message = format!("\"{}\" is no absolute path of a program", printable(text));
         self.sink.error(at.says(message).hint("write it as /usr/bin/psql"));
         false
     }
@@ -177,5 +177,5 @@ impl<'a> Context<'a> {
 
 fn is_plain_path(text: &str) -> bool {
     let plain = |part: &str| !matches!(part, "" | "." | "..");
-    text.strip_prefix('/').is_some_and(|path| path.split('/').all(plain))
+    text == printable(text) && text.strip_prefix('/').is_some_and(|path| path.split('/').all(plain))
 }

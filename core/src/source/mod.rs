@@ -304,7 +304,7 @@ fn count(policy: &Policy, files: usize, lists: usize) -> Counts {
     };
     for authority in &policy.authorities {
         match &authority.kind {
-            AuthorityKind::X509 { anchors, crls } => {
+            AuthorityKind::X509 { anchors, crls, .. } => {
                 counts.anchors += anchors.len();
                 counts.crls += crls.len();
             }

@@ -1,18 +1,19 @@
 //! Look-ups in a compiled policy.
 
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
-use crate::certificate::Certificate;
 #[cfg(feature = "pkix")]
 use crate::certificate::Purposes;
+use crate::certificate::{Certificate, printable};
 use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
 use crate::query::Role;
-use crate::rule::{Accept, Enforce, Mode};
+use crate::rule::{Accept, Enforce, Mode, Profile};
 
 /// An open compiled policy. Nothing of it is loaded but what is asked for.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub struct Compiled {
     path: String,
     meta: Meta,
     lengths: PrefixLengths,
+    /// How many look-ups there were.
+    #[cfg(test)]
+    pub(crate) asked: std::cell::Cell<usize>,
 }
 
 /// What a compiled policy says of itself.
@@ -40,6 +44,8 @@ pub struct Meta {
     pub version: String,
     /// How many rules there are.
     pub rules: u64,
+    /// How many of them are written for S/MIME in certain programs, and so reach beyond TLS.
+    pub smime_rules: u64,
     /// How many denials there are.
     pub denials: u64,
     /// How many constraints there are.
@@ -57,6 +63,7 @@ pub struct Meta {
 pub(crate) struct StoredAuthority {
     pub(crate) name: String,
     pub(crate) kind: String,
+    pub(crate) profile: Profile,
     pub(crate) scope: StoredScope,
 }
 
@@ -65,6 +72,7 @@ pub(crate) struct StoredAuthority {
 pub(crate) struct StoredRule {
     pub(crate) id: i64,
     pub(crate) place: String,
+    pub(crate) protocols: Option<String>,
     pub(crate) applications: Option<String>,
     pub(crate) role: Option<Role>,
     pub(crate) until: Option<i64>,
@@ -128,12 +136,25 @@ impl Compiled {
         let meta = read_meta(&connection).map_err(fail)?;
         let (meta, lengths) =
             meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
-        Ok(Self { connection, path: path.to_owned(), meta, lengths })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            meta,
+            lengths,
+            #[cfg(test)]
+            asked: std::cell::Cell::new(0),
+        })
     }
 
     /// What it says of itself.
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Whether it has anything to say where a program verifies a certificate outside of TLS.
+    pub fn reaches_stores(&self) -> bool {
+        let meta = &self.meta;
+        meta.denials > 0 || meta.constraints > 0 || meta.smime_rules > 0
     }
 
     /// Whether it says what each program itself says, and nothing else.
@@ -147,11 +168,19 @@ impl Compiled {
 
     pub(crate) fn authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
         let read = |row: &Row<'_>| {
-            Ok(StoredAuthority { name: row.get(0)?, kind: row.get(1)?, scope: scope_at(row, 2)? })
+            let cabf = row.get::<_, String>(5)? == "cabf";
+            Ok(StoredAuthority {
+                name: row.get::<_, Shown>(0)?.0,
+                kind: row.get(1)?,
+                profile: if cabf { Profile::Cabf } else { Profile::Rfc5280 },
+                scope: scope_at(row, 2)?,
+            })
         };
-        self.statement("SELECT name, kind, peers, protocols, until FROM authority WHERE id = ?1")?
-            .query_row([index], read)
-            .map_err(|error| self.error(error))
+        self.statement(
+            "SELECT name, kind, peers, protocols, until, profile FROM authority WHERE id = ?1",
+        )?
+        .query_row([index], read)
+        .map_err(|error| self.error(error))
     }
 
     #[cfg(feature = "pkix")]
@@ -195,34 +224,35 @@ impl Compiled {
         self.collect(sql, params![peer.to_string(), authority], |row| {
             Ok(StoredBinding {
                 key: KeyHash(row.get(0)?),
-                protocol: row.get(1)?,
+                protocol: row.get::<_, Shown>(1)?.0,
                 until: row.get(2)?,
-                place: row.get(3)?,
+                place: row.get::<_, Shown>(3)?.0,
             })
         })
     }
 
-    /// The rules that could match a peer over a protocol, in file order. Without a name: only those
-    /// for every peer.
-    pub(crate) fn rules_for(
+    /// The patterns under which rules for this name are kept.
+    pub(crate) fn patterns_of(&self, name: &Name) -> Vec<String> {
+        if self.meta.rules == 0 { Vec::new() } else { keys_of(name, &self.lengths) }
+    }
+
+    /// The rules that write this pattern, each with a protocol that it writes; in file order. With
+    /// `only`, those alone that are over this protocol.
+    pub(crate) fn rules_with(
         &self,
-        name: Option<&Name>,
-        protocol: Option<&Protocol>,
-    ) -> Result<Vec<i64>, StoreError> {
-        if self.meta.rules == 0 {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT rule FROM rule_match WHERE pattern = ?1 AND protocol IN (?2, ?3)";
-        let protocol = protocol.map_or(EVERY_PROTOCOL, Protocol::as_str);
-        let mut rules = Vec::new();
-        for key in keys_of(name, &self.lengths) {
-            let found: Vec<i64> =
-                self.collect(sql, params![key, protocol, EVERY_PROTOCOL], |row| row.get(0))?;
-            rules.extend(found);
-        }
-        rules.sort_unstable();
-        rules.dedup();
-        Ok(rules)
+        pattern: &str,
+        only: Option<Option<&Protocol>>,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let Some(only) = only else {
+            let sql = "SELECT protocol, rule FROM rule_match WHERE pattern = ?1 ORDER BY rule";
+            return self.collect(sql, [pattern], read);
+        };
+        let sql =
+            "SELECT protocol, rule FROM rule_match WHERE pattern = ?1 AND protocol IN (?2, ?3)
+            ORDER BY rule";
+        let protocol = only.map_or(EVERY_PROTOCOL, Protocol::as_str);
+        self.collect(sql, params![pattern, protocol, EVERY_PROTOCOL], read)
     }
 
     /// Every rule that could match over a protocol, whoever the peer is; in file order.
@@ -233,8 +263,8 @@ impl Compiled {
     }
 
     pub(crate) fn rule(&self, id: i64) -> Result<StoredRule, StoreError> {
-        let sql =
-            "SELECT place, applications, role, until, monitored, accept FROM rule WHERE id = ?1";
+        let sql = "SELECT place, applications, role, until, monitored, accept, protocols FROM rule
+             WHERE id = ?1";
         let read = |row: &Row<'_>| {
             let role: Option<String> = row.get(2)?;
             let accept: String = row.get(5)?;
@@ -242,7 +272,8 @@ impl Compiled {
             let accept = Accept::decode(&accept).unwrap_or(Accept::Any(Vec::new()));
             Ok(StoredRule {
                 id,
-                place: row.get(0)?,
+                place: row.get::<_, Shown>(0)?.0,
+                protocols: row.get(6)?,
                 applications: row.get(1)?,
                 role: role.map(|r| if r == "client" { Role::Client } else { Role::Server }),
                 until: row.get(3)?,
@@ -306,7 +337,7 @@ impl Compiled {
         let mut limits = Vec::new();
         for key in keys {
             limits.extend(self.collect(sql, [key.0], |row| {
-                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get(3)? })
+                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get::<_, Shown>(3)?.0 })
             })?);
         }
         Ok(limits)
@@ -341,7 +372,8 @@ impl Compiled {
         }
         let sql = "SELECT until, reason, place FROM denial WHERE what = ?1 AND value = ?2";
         self.collect(sql, params![what, value], |row| {
-            Ok(StoredDenial { until: row.get(0)?, reason: row.get(1)?, place: row.get(2)? })
+            let reason = row.get::<_, Option<Shown>>(1)?.map(|shown| shown.0);
+            Ok(StoredDenial { until: row.get(0)?, reason, place: row.get::<_, Shown>(2)?.0 })
         })
     }
 
@@ -367,11 +399,22 @@ impl Compiled {
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        #[cfg(test)]
+        self.asked.set(self.asked.get() + 1);
         self.connection.prepare_cached(sql).map_err(|error| self.error(error))
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
         StoreError::new(&self.path, error)
+    }
+}
+
+/// A text for people: whatever the file holds, it reaches no terminal and no log raw.
+pub(super) struct Shown(pub(super) String);
+
+impl FromSql for Shown {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str().map(|text| Self(printable(text)))
     }
 }
 
@@ -392,7 +435,7 @@ fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
 }
 
 fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {
-    Ok(StoredScope { peers: row.get(at)?, protocols: row.get(at + 1)?, until: row.get(at + 2)? })
+    Ok(StoredScope::new(row.get(at)?, row.get(at + 1)?, row.get(at + 2)?))
 }
 
 fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLengths)>> {
@@ -410,10 +453,11 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
                 Enforce::Verified
             },
             default: Accept::decode(value("default")?)?,
-            digest: value("digest")?.to_owned(),
+            digest: printable(value("digest")?),
             compiled_at: value("compiled_at")?.parse().ok()?,
-            version: value("version")?.to_owned(),
+            version: printable(value("version")?),
             rules: count("rules")?,
+            smime_rules: count("smime_rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
             programs: count("programs")?,

@@ -1,7 +1,9 @@
 //! The tables of a compiled policy, and how names and scopes are written in them.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use crate::certificate::printable;
 use crate::pattern::{Pattern, mask};
 use crate::peer::Name;
 use crate::protocol::Protocol;
@@ -27,7 +29,7 @@ CREATE TABLE source (path TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
 
 -- Peers and protocols are one pattern or name a line; NULL is everywhere.
 CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
-  peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL);
+  peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL, profile TEXT NOT NULL);
 CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
   key BLOB NOT NULL, fingerprint BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
 CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);
@@ -75,7 +77,7 @@ pub(crate) struct PrefixLengths {
 
 impl PrefixLengths {
     #[cfg(feature = "source")]
-    pub(super) fn add(&mut self, pattern: &Pattern) {
+    pub(crate) fn add(&mut self, pattern: &Pattern) {
         let Pattern::Network(address, bits) = pattern else { return };
         let lengths = if address.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
         if !lengths.contains(bits) {
@@ -98,20 +100,19 @@ impl PrefixLengths {
     }
 }
 
-/// The patterns that match a name, as `rule_match` spells them. Without a name: those that match all.
-pub(crate) fn keys_of(name: Option<&Name>, lengths: &PrefixLengths) -> Vec<String> {
+/// The patterns that match a name, as `rule_match` spells them.
+pub(crate) fn keys_of(name: &Name, lengths: &PrefixLengths) -> Vec<String> {
     let mut keys = vec![Pattern::Any.to_string()];
     match name {
-        None => {}
-        Some(Name::Host(host)) => {
+        Name::Host(host) => {
             keys.push(host.to_string());
             keys.extend(host.ancestry().map(|domain| format!(".{domain}")));
         }
-        Some(Name::Email(email)) => {
+        Name::Email(email) => {
             keys.push(email.to_string());
             keys.push(format!("@{}", email.host()));
         }
-        Some(Name::Address(address)) => keys.extend(network_keys(*address, lengths)),
+        Name::Address(address) => keys.extend(network_keys(*address, lengths)),
     }
     keys
 }
@@ -135,9 +136,19 @@ pub(crate) struct StoredScope {
     pub(crate) peers: Option<String>,
     pub(crate) protocols: Option<String>,
     pub(crate) until: Option<i64>,
+    /// The peers as patterns, once they were asked about.
+    patterns: OnceCell<Vec<Pattern>>,
 }
 
 impl StoredScope {
+    pub(super) fn new(
+        peers: Option<String>,
+        protocols: Option<String>,
+        until: Option<i64>,
+    ) -> Self {
+        Self { peers, protocols, until, patterns: OnceCell::new() }
+    }
+
     /// Whether it has not ended yet.
     pub(crate) fn is_current(&self, now: i64) -> bool {
         self.until.is_none_or(|until| now <= until)
@@ -146,9 +157,10 @@ impl StoredScope {
     /// Whether it is about this peer. Without a name: whether it is about every peer.
     pub(crate) fn has_peer(&self, name: Option<&Name>) -> bool {
         let Some(peers) = &self.peers else { return true };
-        peers.lines().filter_map(|line| Pattern::parse(line).ok()).any(|pattern| match name {
+        let read = || peers.lines().filter_map(|line| Pattern::parse(line).ok()).collect();
+        self.patterns.get_or_init(read).iter().any(|pattern| match name {
             Some(name) => pattern.matches(name),
-            None => pattern == Pattern::Any,
+            None => *pattern == Pattern::Any,
         })
     }
 
@@ -160,13 +172,17 @@ impl StoredScope {
 
     /// The peers, for people.
     pub(crate) fn peers_text(&self) -> String {
-        self.peers.as_deref().unwrap_or("*").replace('\n', ", ")
+        listed(self.peers.as_deref())
     }
 
     /// The protocols, for people.
     pub(crate) fn protocols_text(&self) -> String {
-        self.protocols.as_deref().unwrap_or("*").replace('\n', ", ")
+        listed(self.protocols.as_deref())
     }
+}
+
+fn listed(lines: Option<&str>) -> String {
+    printable(&lines.unwrap_or("*").replace('\n', ", "))
 }
 
 #[cfg(test)]
@@ -176,7 +192,7 @@ mod tests {
     #[test]
     fn a_name_has_the_keys_of_the_patterns_that_match_it() {
         let lengths = PrefixLengths { v4: vec![8, 32], v6: vec![32] };
-        let keys = |text: &str| keys_of(Name::parse(text).as_ref(), &lengths);
+        let keys = |text: &str| keys_of(&Name::parse(text).unwrap(), &lengths);
         assert_eq!(keys("a.b.c"), ["*", "a.b.c", ".a.b.c", ".b.c", ".c"]);
         assert_eq!(keys("10.1.2.3"), ["*", "10.0.0.0/8", "10.1.2.3"]);
         assert_eq!(keys("2001:db8::1"), ["*", "2001:db8::/32"]);
@@ -188,11 +204,8 @@ mod tests {
 
     #[test]
     fn a_scope_holds_what_it_lists() {
-        let scope = StoredScope {
-            peers: Some(".corp.example\n10.0.0.0/8".into()),
-            protocols: Some("https\nldap".into()),
-            until: Some(100),
-        };
+        let peers = Some(".corp.example\n10.0.0.0/8".into());
+        let scope = StoredScope::new(peers, Some("https\nldap".into()), Some(100));
         assert!(scope.has_peer(Name::parse("db.corp.example").as_ref()));
         assert!(scope.has_peer(Name::parse("10.1.1.1").as_ref()));
         assert!(!scope.has_peer(Name::parse("bank.example").as_ref()));

@@ -1,7 +1,10 @@
 //! A compiled policy row by row, for people.
 
-use super::read::Compiled;
+use rusqlite::Row;
+
+use super::read::{Compiled, Shown};
 use super::{StoreError, StoredScope};
+use crate::certificate::printable;
 use crate::rule::Accept;
 
 /// An authority.
@@ -96,12 +99,12 @@ impl Compiled {
             (SELECT count(*) FROM binding WHERE authority = a.id) FROM authority a ORDER BY id";
         self.collect(sql, [], |row| {
             Ok(AuthorityRow {
-                name: row.get(0)?,
-                kind: row.get(1)?,
+                name: text(row, 0)?,
+                kind: text(row, 1)?,
                 peers: lines(row.get(2)?),
                 protocols: lines(row.get(3)?),
                 until: row.get(4)?,
-                place: row.get(5)?,
+                place: text(row, 5)?,
                 anchors: row.get(6)?,
                 crls: row.get(7)?,
                 bindings: row.get(8)?,
@@ -120,11 +123,12 @@ impl Compiled {
                 peers: lines(row.get(0)?),
                 protocols: lines(row.get(1)?),
                 applications: lines(row.get(2)?),
-                role: row.get(3)?,
+                role: row.get::<_, Option<Shown>>(3)?.map(|shown| shown.0),
                 until: row.get(4)?,
                 monitored: row.get(5)?,
-                accept: Accept::decode(&accept).map_or(accept, |accept| words(&accept, &names)),
-                place: row.get(7)?,
+                accept: Accept::decode(&accept)
+                    .map_or_else(|| printable(&accept), |accept| words(&accept, &names)),
+                place: text(row, 7)?,
             })
         })
     }
@@ -138,9 +142,8 @@ impl Compiled {
     pub fn constraints(&self) -> Result<Vec<ConstraintRow>, StoreError> {
         let sql = "SELECT id, peers, protocols, until, place FROM ca_limit ORDER BY id";
         let rows = self.collect(sql, [], |row| {
-            let scope =
-                StoredScope { peers: row.get(1)?, protocols: row.get(2)?, until: row.get(3)? };
-            Ok((row.get::<_, i64>(0)?, scope, row.get(4)?))
+            let scope = StoredScope::new(row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((row.get::<_, i64>(0)?, scope, text(row, 4)?))
         })?;
         let keys_of = "SELECT key FROM ca_limit_key WHERE ca_limit = ?1";
         let row = |(id, scope, place): (i64, StoredScope, String)| {
@@ -162,11 +165,11 @@ impl Compiled {
             "SELECT what, value, until, reason, place FROM denial ORDER BY place, what, value";
         self.collect(sql, [], |row| {
             Ok(DenialRow {
-                what: row.get(0)?,
+                what: text(row, 0)?,
                 value: row.get(1)?,
                 until: row.get(2)?,
-                reason: row.get(3)?,
-                place: row.get(4)?,
+                reason: row.get::<_, Option<Shown>>(3)?.map(|shown| shown.0),
+                place: text(row, 4)?,
             })
         })
     }
@@ -174,17 +177,21 @@ impl Compiled {
     /// The files that went into it.
     pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
         self.collect("SELECT path, sha256 FROM source ORDER BY path", [], |row| {
-            Ok(SourceRow { path: row.get(0)?, sha256: row.get(1)? })
+            Ok(SourceRow { path: text(row, 0)?, sha256: row.get(1)? })
         })
     }
 
     fn authority_names(&self) -> Result<Vec<String>, StoreError> {
-        self.collect("SELECT name FROM authority ORDER BY id", [], |row| row.get(0))
+        self.collect("SELECT name FROM authority ORDER BY id", [], |row| text(row, 0))
     }
 }
 
+fn text(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    row.get::<_, Shown>(at).map(|shown| shown.0)
+}
+
 fn lines(text: Option<String>) -> Option<Vec<String>> {
-    text.map(|text| text.lines().map(str::to_owned).collect())
+    text.map(|text| text.lines().map(printable).collect())
 }
 
 fn words(accept: &Accept, names: &[String]) -> String {

@@ -11,8 +11,8 @@ use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
 use crate::pattern::Pattern;
 use crate::policy::{
-    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Rule,
-    Scope,
+    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
+    Rule, Scope,
 };
 use crate::protocol::Protocol;
 use crate::query::Role;
@@ -61,8 +61,17 @@ impl Writer<'_> {
             let (peers, protocols) = self.scope(&authority.scope);
             let place = authority.place.to_string();
             self.put(
-                "INSERT INTO authority VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![id, authority.name, kind, peers, protocols, authority.scope.until, place],
+                "INSERT INTO authority VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    id,
+                    authority.name,
+                    kind,
+                    peers,
+                    protocols,
+                    authority.scope.until,
+                    place,
+                    profile(&authority.kind)
+                ],
             )?;
         }
         for (id, rule) in policy.rules.iter().enumerate() {
@@ -95,7 +104,7 @@ impl Writer<'_> {
     ) -> rusqlite::Result<(&'static str, (usize, usize))> {
         Ok(match kind {
             AuthorityKind::Application => ("application", (0, 0)),
-            AuthorityKind::X509 { anchors, crls } => {
+            AuthorityKind::X509 { anchors, crls, .. } => {
                 anchors.iter().try_for_each(|anchor| self.anchor(id, anchor))?;
                 crls.iter().try_for_each(|crl| self.crl(id, crl))?;
                 ("x509", (anchors.len(), 0))
@@ -251,6 +260,7 @@ impl Writer<'_> {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("prefix_lengths", prefix_lengths(policy).encode()),
             ("rules", policy.rules.len().to_string()),
+            ("smime_rules", policy.rules.iter().filter(|r| is_for_smime(r)).count().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
             ("programs", policy.programs.len().to_string()),
@@ -270,6 +280,13 @@ impl Writer<'_> {
 
     fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
         self.transaction.prepare_cached(sql)?.execute(parameters).map(drop)
+    }
+}
+
+fn profile(kind: &AuthorityKind) -> &'static str {
+    match kind {
+        AuthorityKind::X509 { profile: Profile::Cabf, .. } => "cabf",
+        _ => "rfc5280",
     }
 }
 
@@ -308,6 +325,13 @@ impl Protocols {
     fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
         protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
     }
+}
+
+/// Whether a rule is written for S/MIME in certain programs, and for nothing else: only such a one
+/// decides about a verification that belongs to no TLS connection.
+fn is_for_smime(rule: &Rule) -> bool {
+    let only = rule.protocols.as_deref().is_some_and(|p| p.iter().all(|p| p.as_str() == "smime"));
+    only && rule.applications.is_some() && rule.role != Some(Role::Server)
 }
 
 fn prefix_lengths(policy: &Policy) -> PrefixLengths {

@@ -13,7 +13,7 @@ use crate::site::{Peerkey, Site};
 /// A running nginx.
 #[derive(Debug)]
 pub struct Nginx {
-    _daemon: Daemon,
+    daemon: Daemon,
     address: SocketAddr,
     log: std::path::PathBuf,
 }
@@ -28,16 +28,39 @@ impl Nginx {
         peer: &str,
         trusted: Option<&std::path::Path>,
     ) -> Self {
-        Self::proxy_under(site, peerkey, upstream, peer, trusted, &[])
+        Self::proxy_with(site, peerkey, upstream, peer, trusted, "proxy_ssl_session_reuse off;")
     }
 
-    /// The same, as one process under another program, which takes the command as its last arguments.
-    pub fn proxy_under(
+    /// A proxy with further directives.
+    pub fn proxy_with(
         site: &Site,
         peerkey: Peerkey,
         upstream: SocketAddr,
         peer: &str,
         trusted: Option<&std::path::Path>,
+        directives: &str,
+    ) -> Self {
+        Self::proxy_as(site, peerkey, upstream, (peer, trusted), directives, &[])
+    }
+
+    /// A proxy as one process under another program, which takes the command as its last arguments.
+    pub fn proxy_under(
+        site: &Site,
+        upstream: SocketAddr,
+        peer: &str,
+        trusted: &std::path::Path,
+        outer: &[String],
+    ) -> Self {
+        let directives = "proxy_ssl_session_reuse off;";
+        Self::proxy_as(site, Peerkey::On, upstream, (peer, Some(trusted)), directives, outer)
+    }
+
+    fn proxy_as(
+        site: &Site,
+        peerkey: Peerkey,
+        upstream: SocketAddr,
+        (peer, trusted): (&str, Option<&std::path::Path>),
+        directives: &str,
         outer: &[String],
     ) -> Self {
         let address = SocketAddr::new(own_loopback(), free_port());
@@ -48,7 +71,7 @@ impl Nginx {
         let server = format!(
             "listen {address};\nlocation / {{ proxy_pass https://{upstream}; {verify}\n\
              proxy_ssl_verify_depth 5; proxy_ssl_name {peer}; proxy_ssl_server_name on;\n\
-             proxy_ssl_session_reuse off; }}"
+             {directives} }}"
         );
         Self::start(site, peerkey, address, &server, outer)
     }
@@ -89,8 +112,8 @@ impl Nginx {
             .map(|kind| format!("{kind}_temp_path {}/{kind};\n", folder.display()))
             .concat();
         let settings = format!(
-            "daemon off;\nmaster_process {};\nworker_processes 1;\nuser nobody nogroup;\npid {1}/pid;\n\
-             error_log {2} info;\nevents {{ worker_connections 64; }}\n\
+            "daemon off;\nmaster_process {};\nworker_processes 1;\nuser nobody nogroup;\n\
+             pid {}/pid;\nerror_log {} info;\nevents {{ worker_connections 64; }}\n\
              http {{\naccess_log off;\n{paths}server {{\n{server}\n}}\n}}\n",
             if outer.is_empty() { "on" } else { "off" },
             folder.display(),
@@ -102,13 +125,13 @@ impl Nginx {
         if let [program, arguments @ ..] = outer {
             command = under(program, arguments, &command);
         }
-        let daemon = Daemon::start(&command, "TERM", &folder.join("output"));
+        let daemon = Daemon::start(&command, "QUIT", &folder.join("output"));
         let said = || fs::read_to_string(folder.join("output")).unwrap_or_default();
         until("nginx listens", || {
             assert!(!said().contains("[emerg]"), "nginx: {}", said());
             listens(address)
         });
-        Self { _daemon: daemon, address, log }
+        Self { daemon, address, log }
     }
 
     /// Asks the proxy for a page, in plain HTTP.
@@ -116,7 +139,12 @@ impl Nginx {
         let mut curl = site.command("/usr/bin/curl", Peerkey::Off);
         curl.args(["--silent", "--show-error", "--fail", "--max-time", "20"]);
         let run = run(curl.arg(format!("http://{}/", self.address)));
-        Outcome { connected: run.ok(), run, log: self.log() }
+        Outcome { connected: run.ok(), run, log: String::new() }
+    }
+
+    /// Where its files are: `error.log`, and `output` for its standard streams.
+    pub fn folder(&self) -> &std::path::Path {
+        self.log.parent().unwrap_or(&self.log)
     }
 
     /// Where it listens.
@@ -124,14 +152,10 @@ impl Nginx {
         self.address
     }
 
-    /// What it wrote on its standard streams.
-    pub fn output(&self) -> String {
-        let output = self.log.with_file_name("output");
-        fs::read_to_string(output).unwrap_or_default()
-    }
-
-    /// What it wrote into its error log.
-    pub fn log(&self) -> String {
+    /// Ends it, and gives what it wrote into its error log. A client can be gone before its server has
+    /// written a line.
+    pub fn finish(self) -> String {
+        drop(self.daemon);
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{listens, presented};
+use super::presented;
 use crate::pki::Issued;
-use crate::run::{Daemon, run_with, until};
+use crate::run::{Daemon, run, run_with, until};
 use crate::server::own_loopback;
 use crate::site::{Peerkey, Site};
 
@@ -51,7 +51,12 @@ impl Postgres {
         server.arg(programs.join("postgres")).arg("-D").arg(&folder);
         let daemon = Daemon::start(&server, "INT", &site.path("postgres.log"));
         let this = Self { daemon, folder, address, owner };
-        until("postgres listens", || listens(this.address));
+        // It listens before it is ready.
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        until("postgres is ready", || {
+            let mut ready = site.command(programs.join("pg_isready"), Peerkey::Off);
+            run(ready.args(["--quiet", "--host", &host, "--port", &port])).ok()
+        });
         this
     }
 

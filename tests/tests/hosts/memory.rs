@@ -123,13 +123,13 @@ fn valgrind_and_nginx() {
     for (server, accepted) in [(fine, true), (denied, false)] {
         let log = scene.site.path(&format!("valgrind-{accepted}"));
         let outer = [vec!["/usr/bin/valgrind".to_owned()], valgrind(&log)].concat();
-        let (site, trust) = (&scene.site, Some(scene.trust.as_path()));
-        let nginx = Nginx::proxy_under(site, Peerkey::On, server.address(), PEER, trust, &outer);
+        let site = &scene.site;
+        let nginx = Nginx::proxy_under(site, server.address(), PEER, &scene.trust, &outer);
         for _ in 0..2 {
             let outcome = nginx.ask(site);
             assert_eq!(outcome.connected, accepted, "{outcome}");
         }
-        drop(nginx);
+        nginx.finish();
         clean(&log);
     }
 }
@@ -180,12 +180,12 @@ fn address_sanitizer() {
         // (curl hangs under gcc 12's runtime, in setlocale, without us as well.)
         let said = watched(&Client::SClient.command(site, Peerkey::On, &visit));
         assert_eq!(said.stdout.contains("hello"), accepted, "{said}");
-        let trust = Some(scene.trust.as_path());
-        let nginx = Nginx::proxy_under(site, Peerkey::On, server.address(), PEER, trust, &outer);
-        for _ in 0..3 {
-            assert_eq!(nginx.ask(site).connected, accepted, "{}", nginx.log());
-        }
-        assert!(!nginx.output().contains("AddressSanitizer"), "{}", nginx.output());
+        let nginx = Nginx::proxy_under(site, server.address(), PEER, &scene.trust, &outer);
+        let asked = [(); 3].map(|()| nginx.ask(site).connected);
+        let output = nginx.folder().join("output");
+        let log = nginx.finish() + &fs::read_to_string(output).unwrap();
+        assert_eq!(asked, [accepted; 3], "{log}");
+        assert!(!log.contains("AddressSanitizer"), "{log}");
     }
     let visit = scene.visit(fine.address(), PEER);
     let mut command = python(site, Peerkey::On, &visit, PYTHON);

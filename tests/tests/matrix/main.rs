@@ -26,9 +26,6 @@ fn main() {
     let report = Arc::new(Mutex::new(Report::default()));
     let cells = PROGRAMS.iter().flat_map(|p| SITUATIONS.iter().map(move |s| (p, s)));
     let trials = cells
-        .filter(|(program, situation)| {
-            limit(program.name, situation.name).is_none_or(|l| l.verdicts.is_some())
-        })
         .map(|(program, situation)| {
             let (stage, report) = (stage.clone(), report.clone());
             Trial::test(format!("{}: {}", program.name, situation.name), move || {
@@ -57,7 +54,7 @@ fn judge(
     without: &Outcome,
     with: &Outcome,
 ) -> Result<(), Failed> {
-    let known = limit(program.name, situation.name).and_then(|limit| limit.verdicts);
+    let known = limit(program.name, situation.name).map(|limit| limit.verdicts);
     let expected = known.unwrap_or((situation.without, situation.with));
     let measured = (verdict(without), verdict(with));
     let fail = |what: &str| {

@@ -192,7 +192,7 @@ impl Stage {
         let nginx = Nginx::server(site, peerkey, address, &itself, &trust, verify);
         let visit = Visit::new(address, BANK, &trust).identity(site, client);
         let mut outcome = Client::Curl.visit(site, Peerkey::Off, &visit);
-        outcome.log = nginx.log();
+        outcome.log = nginx.finish();
         outcome
     }
 }
@@ -224,5 +224,6 @@ fn proxy(
     let trust = site.path("trust.pem");
     let trusted = (!situation.insecure).then_some(trust.as_path());
     let nginx = Nginx::proxy(site, peerkey, upstream, program.peer, trusted);
-    nginx.ask(site)
+    let outcome = nginx.ask(site);
+    Outcome { log: nginx.finish(), ..outcome }
 }

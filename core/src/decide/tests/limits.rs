@@ -4,8 +4,8 @@ use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, Ser
 
 use super::world::*;
 use crate::decide::Application;
-use crate::policy::{DenialTarget, Scope};
-use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer};
+use crate::policy::{Accept, DenialTarget, Scope};
+use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 use crate::verdict::Reason;
 
 #[test]
@@ -194,4 +194,19 @@ fn a_crl_of_the_policy_revokes() {
     assert!(ask(crl(&leaf, 2039), &good).is_accept());
     assert!(!ask(crl(&leaf, 2039), &leaf).is_accept());
     assert!(!ask(crl(&leaf, 2026), &good).is_accept(), "an expired CRL says nothing");
+}
+
+#[test]
+fn a_limit_to_protocols_holds_for_every_protocol_that_it_could_be() {
+    let (root, mut world) = (Ca::root("Corp"), World::new());
+    world.constrain_to(&root.certificate(), scope(&[], &["https"]));
+    // A rule elsewhere, so that https is one of the values that are tried.
+    world.rule(&["other.example"], &["https"], Accept::Any(vec![]));
+    let known = claim(Role::Server, "https", &root.leaf(&["a.example"]), &[]);
+    let unknown = Query { protocol: Fact::Unknown, ..known.clone() };
+    let ruled_out = |query: &Query| {
+        world.with(query, |decision| decision.rules_out(&root.certificate()).unwrap().is_some())
+    };
+    assert!(!ruled_out(&known));
+    assert!(ruled_out(&unknown), "it could be any other");
 }

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod claims;
 mod grants;
+mod hostile;
 mod limits;
+mod stores;
+mod strict;
 mod world;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, PublicKeyData, SanType,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls_pki_types::SignatureVerificationAlgorithm;
 
@@ -16,7 +16,7 @@ use crate::pattern::Pattern;
 use crate::peer::{HostName, Name};
 use crate::policy::{
     Accept, Anchor, Authority, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin,
-    Place, Policy, Rule, Scope,
+    Place, Policy, Profile, Rule, Scope,
 };
 use crate::protocol::Protocol;
 use crate::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
@@ -65,6 +65,7 @@ impl Ca {
     pub(super) fn root(name: &str) -> Self {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
@@ -76,6 +77,7 @@ impl Ca {
     pub(super) fn certify_key(&self, name: &str, key: KeyPair) -> Self {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap() }
     }
 
@@ -172,7 +174,11 @@ impl World {
             purposes: Purposes::ALL,
         };
         let anchors = anchors.iter().map(anchor).collect();
-        self.authority(name, scope, AuthorityKind::X509 { anchors, crls })
+        self.authority(
+            name,
+            scope,
+            AuthorityKind::X509 { anchors, crls, profile: Profile::Rfc5280 },
+        )
     }
 
     pub(super) fn pin(
@@ -212,14 +218,35 @@ impl World {
     }
 
     pub(super) fn constrain(&mut self, ca: &Certificate, peers: &[&str]) {
+        self.constrain_to(ca, scope(peers, &[]));
+    }
+
+    pub(super) fn constrain_to(&mut self, ca: &Certificate, scope: Scope) {
         self.policy.constraints.push(Constraint {
             cas: vec![Key::from_spki(ca.spki(), &Ring).unwrap().hash()],
-            scope: scope(peers, &[]),
+            scope,
             place: Place::default(),
         });
     }
 
     pub(super) fn with<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        self.with_crypto(query, &Ring, ask)
+    }
+
+    pub(super) fn with_crypto<T>(
+        &self,
+        query: &Query,
+        crypto: &dyn Crypto,
+        ask: impl FnOnce(&mut Decision<'_>) -> T,
+    ) -> T {
+        self.compiled(|policy| ask(&mut Decision::new(policy, query, crypto).unwrap()))
+    }
+
+    pub(super) fn at_store<T>(&self, query: &Query, ask: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        self.compiled(|policy| ask(&mut Decision::at_store(policy, query, &Ring).unwrap()))
+    }
+
+    pub(super) fn compiled<T>(&self, ask: impl FnOnce(&Compiled) -> T) -> T {
         let mut compiled = self.compiled.borrow_mut();
         let (_, policy) = compiled.get_or_insert_with(|| {
             let folder = tempfile::tempdir().unwrap();
@@ -228,7 +255,7 @@ impl World {
             let opened = Compiled::open(path.to_str().unwrap()).unwrap();
             (folder, opened)
         });
-        ask(&mut Decision::new(policy, query, &Ring).unwrap())
+        ask(policy)
     }
 
     pub(super) fn verdict(&self, query: &Query, application: &Application) -> Verdict {

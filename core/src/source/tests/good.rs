@@ -44,7 +44,7 @@ enforce = "always"
 
 [authority.web]
 kind = "x509"
-profile = "rfc5280"
+profile = "cabf"
 anchors = ["pki/both.pem"]
 
 [authority.corp]
@@ -152,7 +152,12 @@ accept = { any = ["application", "pins"] }
 fn authorities(policy: &Policy) {
     let names: Vec<_> = policy.authorities.iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["application", "web", "corp", "pins"]);
-    let AuthorityKind::X509 { anchors, crls } = &policy.authorities[2].kind else { panic!() };
+    let AuthorityKind::X509 { anchors, crls, profile } = &policy.authorities[2].kind else {
+        panic!()
+    };
+    assert_eq!(*profile, Profile::Rfc5280, "the default");
+    let web = &policy.authorities[1].kind;
+    assert!(matches!(web, AuthorityKind::X509 { profile: Profile::Cabf, .. }));
     assert_eq!((anchors.len(), crls.len()), (1, 1));
     assert_eq!(anchors[0].key, key(&pki().root));
     assert_eq!(anchors[0].purposes, Purposes::ALL);

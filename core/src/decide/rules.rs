@@ -1,0 +1,164 @@
+//! The rules of a policy, as one decision reads them: each look-up is made once.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::peer::Name;
+use crate::protocol::Protocol;
+use crate::query::{Query, Role};
+use crate::store::{Compiled, StoreError, StoredRule};
+
+/// A pattern, a protocol and an application.
+type Place = (String, Option<Protocol>, Option<String>);
+
+/// What was read so far.
+pub(super) struct Rules<'a> {
+    policy: &'a Compiled,
+    query: &'a Query,
+    /// The protocol, if it is the only one that is asked about.
+    only: Option<Option<Protocol>>,
+    rules: HashMap<i64, Rc<StoredRule>>,
+    matches: HashMap<String, Rc<[(String, i64)]>>,
+    firsts: HashMap<Place, Option<i64>>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(
+        policy: &'a Compiled,
+        query: &'a Query,
+        protocols: &[Option<Protocol>],
+    ) -> Self {
+        let only = match protocols {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        let (rules, matches, firsts) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { policy, query, only, rules, matches, firsts }
+    }
+
+    /// The first rule that matches, in file order; None is the default.
+    pub(super) fn first(
+        &mut self,
+        name: &Name,
+        protocol: Option<&Protocol>,
+        application: Option<&str>,
+    ) -> Result<Option<Rc<StoredRule>>, StoreError> {
+        let mut first: Option<i64> = None;
+        for key in self.policy.patterns_of(name) {
+            let found = self.first_of(key, protocol, application)?;
+            first = first.into_iter().chain(found).min();
+        }
+        first.map(|id| self.rule(id)).transpose()
+    }
+
+    fn first_of(
+        &mut self,
+        key: String,
+        protocol: Option<&Protocol>,
+        application: Option<&str>,
+    ) -> Result<Option<i64>, StoreError> {
+        let place = (key, protocol.cloned(), application.map(str::to_owned));
+        if let Some(found) = self.firsts.get(&place) {
+            return Ok(*found);
+        }
+        let mut first = None;
+        for id in self.over(&place.0, protocol)? {
+            if self.rule(id)?.is_for(self.query, application) {
+                first = Some(id);
+                break;
+            }
+        }
+        self.firsts.insert(place, first);
+        Ok(first)
+    }
+
+    /// The first rule for the connected address that is not for every peer anyway.
+    pub(super) fn first_at(
+        &mut self,
+        locator: &Name,
+        protocol: Option<&Protocol>,
+        application: Option<&str>,
+    ) -> Result<Option<Rc<StoredRule>>, StoreError> {
+        let mut rules = Vec::new();
+        for key in self.policy.patterns_of(locator) {
+            rules.extend(self.over(&key, protocol)?);
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        for id in rules {
+            let rule = self.rule(id)?;
+            if rule.is_for(self.query, application) && !self.policy.rule_is_for_every_peer(id)? {
+                return Ok(Some(rule));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rules that write this pattern, over a protocol; in file order.
+    fn over(&mut self, key: &str, protocol: Option<&Protocol>) -> Result<Vec<i64>, StoreError> {
+        let matches = match self.matches.get(key) {
+            Some(matches) => Rc::clone(matches),
+            None => {
+                let only = self.only.as_ref().map(Option::as_ref);
+                let found: Rc<[_]> = self.policy.rules_with(key, only)?.into();
+                self.matches.insert(key.to_owned(), Rc::clone(&found));
+                found
+            }
+        };
+        let is_over =
+            |written: &str| written == "*" || protocol.is_some_and(|p| p.as_str() == written);
+        Ok(matches.iter().filter(|(written, _)| is_over(written)).map(|(_, id)| *id).collect())
+    }
+
+    /// Every rule that could match a peer whose name cannot be told; None is the default.
+    pub(super) fn every(
+        &mut self,
+        protocol: Option<&Protocol>,
+        application: Option<&str>,
+    ) -> Result<Vec<Option<Rc<StoredRule>>>, StoreError> {
+        let mut rules: Vec<Option<Rc<StoredRule>>> = Vec::new();
+        for id in self.policy.rules_over(protocol)? {
+            let rule = self.rule(id)?;
+            if !rule.is_for(self.query, application) {
+                continue;
+            }
+            let ends_here = self.over("*", protocol)?.contains(&id);
+            let is_new = !rules.iter().flatten().any(|known| {
+                known.accept == rule.accept
+                    && known.monitored == rule.monitored
+                    && known.role == rule.role
+            });
+            if is_new {
+                rules.push(Some(rule));
+            }
+            if ends_here {
+                return Ok(rules);
+            }
+        }
+        rules.push(None);
+        Ok(rules)
+    }
+
+    fn rule(&mut self, id: i64) -> Result<Rc<StoredRule>, StoreError> {
+        if let Some(rule) = self.rules.get(&id) {
+            return Ok(Rc::clone(rule));
+        }
+        let rule = Rc::new(self.policy.rule(id)?);
+        self.rules.insert(id, Rc::clone(&rule));
+        Ok(rule)
+    }
+}
+
+impl StoredRule {
+    /// Whether it is about the peer's side and the program, and has not ended.
+    fn is_for(&self, query: &Query, application: Option<&str>) -> bool {
+        let by_application = match (&self.applications, application) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(paths), Some(path)) => paths.lines().any(|line| line == path),
+        };
+        by_application
+            && self.role.unwrap_or(Role::Server) == query.role
+            && self.until.is_none_or(|until| query.time <= until)
+    }
+}

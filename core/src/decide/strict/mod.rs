@@ -1,0 +1,149 @@
+//! What a certificate in a path must be, beyond what webpki checks: tables, one row a check.
+//!
+//! [`rfc5280`] and [`cabf`] hold the rows for one certificate, [`path`] those for a whole path.
+//! `core/docs/strict.md` is all of it for people; a test holds the two together.
+
+mod cabf;
+mod der;
+mod facts;
+mod key;
+mod path;
+mod rfc5280;
+mod suffix;
+
+pub(super) use path::{Link, broken};
+
+use facts::Facts;
+
+use super::purpose::Purpose;
+use crate::certificate::Certificate;
+use crate::rule::Profile;
+
+/// Where in a path a certificate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The peer's certificate.
+    Leaf,
+    /// A CA between the peer's certificate and the anchor.
+    Ca,
+    /// The anchor at the end.
+    Anchor,
+    /// The peer's certificate, which is an anchor itself.
+    Own,
+}
+
+/// A row, as people read it.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// A stable word, as in the docs and the tests.
+    pub(super) id: &'static str,
+    /// What is wrong, as a predicate of the certificate or the path: `has a serial number that …`.
+    pub(super) wrong: &'static str,
+    /// The section that says so.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) source: &'static str,
+    /// Who demands it.
+    pub(super) demand: Demand,
+}
+
+/// The profiles in which a check is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// Every profile.
+    Always,
+    /// `rfc5280`, because the Baseline Requirements make an exception.
+    Rfc5280,
+    /// `cabf`.
+    Cabf,
+}
+
+impl Row {
+    fn is_made(&self, profile: Profile, _place: Option<Place>) -> bool {
+        #[cfg(test)]
+        if OFF.get() == Some((self.id, _place)) {
+            return false;
+        }
+        match self.demand {
+            Demand::Always => true,
+            Demand::Rfc5280 => profile == Profile::Rfc5280,
+            Demand::Cabf => profile == Profile::Cabf,
+        }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static OFF: std::cell::Cell<Option<(&'static str, Option<Place>)>> =
+        const { std::cell::Cell::new(None) };
+}
+
+/// Does something as if a row were not there, at this place or, None, for a whole path.
+#[cfg(test)]
+pub(super) fn without<T>(id: &'static str, place: Option<Place>, act: impl FnOnce() -> T) -> T {
+    OFF.set(Some((id, place)));
+    let done = act();
+    OFF.set(None);
+    done
+}
+
+/// A check of one certificate.
+struct Check {
+    row: Row,
+    /// Where in a path it is made.
+    places: &'static [Place],
+    is_wrong: fn(&Facts<'_>) -> bool,
+}
+
+const fn check(row: Row, places: &'static [Place], is_wrong: fn(&Facts<'_>) -> bool) -> Check {
+    Check { row, places, is_wrong }
+}
+
+const fn always(id: &'static str, wrong: &'static str, source: &'static str) -> Row {
+    Row { id, wrong, source, demand: Demand::Always }
+}
+
+const EVERYWHERE: &[Place] = &[Place::Leaf, Place::Ca, Place::Anchor, Place::Own];
+/// Where webpki has not refused already: CAs it looks at first.
+const ENDS: &[Place] = &[Place::Leaf, Place::Anchor, Place::Own];
+const ISSUED: &[Place] = &[Place::Leaf, Place::Ca];
+const SIGNING: &[Place] = &[Place::Ca, Place::Anchor];
+const PEER: &[Place] = &[Place::Leaf, Place::Own];
+const CA: &[Place] = &[Place::Ca];
+const LEAF: &[Place] = &[Place::Leaf];
+const ANCHOR: &[Place] = &[Place::Anchor];
+
+fn checks() -> impl Iterator<Item = &'static Check> {
+    rfc5280::CHECKS.iter().chain(cabf::CHECKS)
+}
+
+/// Every row, in the order in which the first failure is reported.
+#[cfg(test)]
+pub(super) fn rows() -> impl Iterator<Item = (&'static Row, &'static [Place])> {
+    let of_one = checks().map(|check| (&check.row, check.places));
+    of_one.chain(path::CHECKS.iter().map(|check| (&check.row, &[][..])))
+}
+
+/// What is asked of a certificate: where it stands, for what, and how strictly.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) place: Place,
+    pub(super) purpose: Purpose,
+    pub(super) profile: Profile,
+}
+
+/// Takes a certificate apart, once: the first row that it fails, or what a path needs of it.
+pub(super) fn examine(certificate: &Certificate, asked: Asked) -> Result<Link, &'static Row> {
+    let facts = Facts::of(certificate, asked.purpose).ok_or(&UNREADABLE)?;
+    let fails = |check: &&Check| {
+        check.row.is_made(asked.profile, Some(asked.place))
+            && check.places.contains(&asked.place)
+            && (check.is_wrong)(&facts)
+    };
+    match checks().find(fails) {
+        Some(check) => Err(&check.row),
+        None => Ok(Link::of(&facts)),
+    }
+}
+
+/// A `Certificate` was read once already, so this comes up nowhere.
+static UNREADABLE: Row = always("unreadable", "cannot be read", "RFC 5280 4.1");

@@ -1,0 +1,171 @@
+#![forbid(unsafe_code)]
+//! What the policy says of a verification that belongs to no handshake of ours.
+
+use std::ffi::c_int;
+
+use peerkey_core::decide::{Application, Decision, Fault};
+use peerkey_core::rule::Enforce;
+use peerkey_core::store::Compiled;
+use peerkey_core::verdict::{Outcome, Reason};
+
+use super::{Found, purpose};
+use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
+use crate::context::Context;
+use crate::entry::guarded;
+use crate::facts::Facts;
+use crate::native::{self, tell};
+use crate::params::OnError;
+use crate::policy::CannotDecide;
+use crate::sentence::Sentence;
+use crate::ssl::Ssl;
+use crate::verify::ruled_out;
+
+/// The program's own verification found a chain and took it: whether the policy lets it. `returned` is
+/// what it says.
+pub(super) fn judge(context: Context<'_>, found: Found, returned: c_int) -> c_int {
+    let openssl = context.openssl();
+    let mut judge = Judge { context, found, returned, always: false };
+    if judge.ssl().is_some() {
+        openssl.refusals.put_back(openssl);
+    }
+    guarded("store_judge", Err(CannotDecide::failed()), || judge.judge())
+        .unwrap_or_else(|why: CannotDecide| judge.cannot_decide(&why))
+}
+
+/// Whether a rule for S/MIME accepts although the program's own verification found these faults.
+pub(super) fn overrules(context: Context<'_>, faults: &[Fault]) -> bool {
+    let ask = |policy: &Compiled| {
+        with_decision(context, policy, |_, decision| {
+            decision.overrules(faults).map_err(|error| context.openssl().policies.explain(&error))
+        })
+    };
+    guarded("store_overrules", false, || {
+        context.openssl().quietly(|| match context.openssl().policies.in_force() {
+            Ok(Some(policy)) if policy.meta().smime_rules > 0 => {
+                matches!(ask(&policy), Ok(Ok(true)))
+            }
+            _ => false,
+        })
+    })
+}
+
+/// Runs `body` with the decision for this verification; the inner error is a key that has none.
+fn with_decision<T>(
+    context: Context<'_>,
+    policy: &Compiled,
+    body: impl FnOnce(&Facts<'_>, &mut Decision<'_>) -> Result<T, CannotDecide>,
+) -> Result<Result<T, Reason>, CannotDecide> {
+    let openssl = context.openssl();
+    let asks = context.known_ssl().is_none()
+        && (policy.meta().smime_rules > 0 || policy.meta().constraints > 0);
+    let (mut facts, host) = openssl.quietly(|| -> Result<_, CannotDecide> {
+        let facts = Facts::at_store(context, asks && purpose::is_smime(context))?;
+        let host = facts.crypto();
+        Ok((facts, host))
+    })?;
+    host.with(|crypto| {
+        let query = match facts.query(&openssl.settings.executable, crypto) {
+            Ok(query) => query,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut decision = Decision::at_store(policy, &query, crypto)
+            .map_err(|error| openssl.policies.explain(&error))?;
+        body(&facts, &mut decision).map(Ok)
+    })
+}
+
+struct Judge<'a> {
+    context: Context<'a>,
+    found: Found,
+    returned: c_int,
+    /// Whether to decide where the program switched verification off.
+    always: bool,
+}
+
+impl<'a> Judge<'a> {
+    fn judge(&mut self) -> Result<c_int, CannotDecide> {
+        let context = self.context;
+        let policy = match context.openssl().policies.in_force()? {
+            Some(policy) => policy,
+            // The policy under which a fault was overruled is gone.
+            None if self.found.overruled => return Err("the policy was replaced".into()),
+            None => return Ok(self.returned),
+        };
+        self.always = policy.meta().enforce == Enforce::Always;
+        let refusal = with_decision(context, &policy, |facts, decision| {
+            self.refusal(&policy, facts, decision)
+        })?;
+        Ok(match refusal {
+            Ok(None) => self.returned,
+            // The program passed over an error, and knows.
+            Ok(Some((Reason::Application(_), _))) if !self.found.overruled => self.returned,
+            Ok(Some((reason, depth))) => self.refuse(&reason, depth),
+            Err(reason) => self.refuse(&reason, None),
+        })
+    }
+
+    /// Why the policy refuses, if it does, and where in the chain.
+    fn refusal(
+        &self,
+        policy: &Compiled,
+        facts: &Facts<'_>,
+        decision: &mut Decision<'_>,
+    ) -> Result<Option<(Reason, Option<usize>)>, CannotDecide> {
+        let mut application = self.found.application.clone();
+        let mut depth = None;
+        // A grant has looked for a way of its own, and at every certificate on it.
+        if !self.found.overruled
+            && let Some((at, reason)) = ruled_out(self.context, policy, decision)?
+        {
+            let holds = application == Application::Accepts
+                && native::again_without(self.context, facts, decision)?;
+            if !holds {
+                application = Application::RuledOut(reason);
+                depth = Some(at);
+            }
+        }
+        let verdict = decision.conclude(&application);
+        let verdict = verdict.map_err(|error| self.context.openssl().policies.explain(&error))?;
+        Ok(match verdict.outcome() {
+            Outcome::Accept(_) => None,
+            Outcome::Reject(reason) => Some((reason.clone(), depth)),
+        })
+    }
+
+    /// Records a refusal, with its sentence, and tells the program's callback: programs keep a record
+    /// of their own. What the callback answers changes nothing.
+    fn refuse(&self, reason: &Reason, depth: Option<usize>) -> c_int {
+        let (context, openssl) = (self.context, self.context.openssl());
+        let lenient = self.ssl().is_some_and(Ssl::verifies_nothing);
+        let fails = self.ssl().is_some() && (self.always || !lenient);
+        openssl.refusals.raise(openssl, &Sentence::new("", reason), fails);
+        if context.error() == X509_V_OK {
+            let depth = depth.unwrap_or(0);
+            let at = context.chain().get(depth).copied().or_else(|| context.leaf());
+            context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
+            context.set_error_at(c_int::try_from(depth).unwrap_or(0), at);
+            tell(context.verify_callback(), 0, context);
+            if context.error() == X509_V_OK {
+                context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
+            }
+        }
+        if let Some(ssl) = self.ssl().filter(|_| self.always && lenient) {
+            ssl.verify_peer();
+        }
+        0
+    }
+
+    /// No decision is possible: refuse, or leave it to the program, as openssl.cnf says.
+    fn cannot_decide(&self, why: &CannotDecide) -> c_int {
+        let leave_it = self.context.openssl().settings.on_error == OnError::Application;
+        if leave_it && !self.found.overruled {
+            return self.returned;
+        }
+        self.refuse(&Reason::CannotDecide(why.0.clone()), None)
+    }
+
+    /// The connection, where a TLS program verifies by a callback of its own.
+    fn ssl(&self) -> Option<Ssl<'a>> {
+        self.context.known_ssl().map(|(ssl, _)| ssl)
+    }
+}
