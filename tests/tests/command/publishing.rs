@@ -59,10 +59,14 @@ fn killed_at_any_moment() {
     let left: Vec<_> = fs::read_dir(scene.site.path("state"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !["policy-1.db", "policy-1.db.previous", "policy.lock"].contains(&&**name))
+        .filter(|name| !LASTING.contains(&&**name))
         .collect();
     assert!(left.is_empty(), "what was left over is swept: {left:?}");
 }
+
+/// What stays in the state folder.
+const LASTING: [&str; 4] =
+    ["policy-1.db", "policy-1.db.previous", "policy-1.db.sha256", "policy.lock"];
 
 /// A small file system of its own for the state.
 struct SmallDisk<'a>(&'a Site);
