@@ -34,6 +34,8 @@ struct Registered {
     reason: c_int,
     ours: *mut ERR_STRING_DATA,
     for_libssl: *mut ERR_STRING_DATA,
+    /// Whether OpenSSL has them already.
+    loaded: &'static AtomicBool,
 }
 
 // SAFETY: what it points at is never freed, and written by OpenSSL alone, under a lock of its own.
@@ -106,20 +108,22 @@ impl Refusals {
     ) -> Option<Registered> {
         let registered = {
             let mut known = soon(&self.known)?;
-            if let Some(registered) = known.get(&sentence.whole) {
-                return Some(*registered);
+            match known.get(&sentence.whole) {
+                Some(registered) => *registered,
+                None if known.len() >= most => return None,
+                None => {
+                    let reason = FIRST_REASON + 1 + c_int::try_from(known.len()).ok()?;
+                    let registered = self.new_entries(reason, sentence);
+                    known.insert(sentence.whole.clone(), registered);
+                    registered
+                }
             }
-            let number = known.len();
-            if number >= most {
-                return None;
-            }
-            let reason = FIRST_REASON + 1 + c_int::try_from(number).ok()?;
-            let registered = self.new_entries(reason, sentence);
-            known.insert(sentence.whole.clone(), registered);
-            registered
         };
-        // No lock is held here: this goes into the host.
-        load(openssl, self.library, registered.ours);
+        // No lock is held here: this goes into the host. Two threads may both do it.
+        if !registered.loaded.load(Ordering::Acquire) {
+            load(openssl, self.library, registered.ours);
+            registered.loaded.store(true, Ordering::Release);
+        }
         Some(registered)
     }
 
@@ -132,6 +136,7 @@ impl Refusals {
                 (packed(self.library, 0), c"peerkey".as_ptr()),
             ]),
             for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
+            loaded: Box::leak(Box::new(AtomicBool::new(false))),
         }
     }
 }

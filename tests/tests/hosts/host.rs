@@ -91,6 +91,8 @@ impl Hosts {
 #[track_caller]
 pub(crate) fn ended(run: Run) -> String {
     assert!(run.ok() && run.stdout.ends_with("end\n"), "{run}");
+    // For whoever reads why a test failed.
+    eprint!("{}", run.stderr);
     run.stdout.trim_end_matches("end\n").to_owned()
 }
 
