@@ -294,18 +294,35 @@ fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    fn temporary(name: &str) -> PathBuf {
+    /// A folder that goes with the test.
+    pub(crate) struct Temporary(PathBuf);
+
+    impl std::ops::Deref for Temporary {
+        type Target = Path;
+
+        fn deref(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    pub(crate) fn temporary(name: &str) -> Temporary {
         let path = std::env::temp_dir().join(format!("peerkey-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        path
+        Temporary(path)
     }
 
     fn write(path: &Path, text: &str) {
@@ -329,15 +346,15 @@ mod tests {
     #[test]
     fn a_folder_that_comes_later_or_again_is_found() {
         let path = temporary("later");
-        fs::remove_dir(&path).unwrap();
+        fs::remove_dir(&*path).unwrap();
         let folder = Folder::new(&path);
         assert!(folder.look(c"a").unwrap_err().to_string().contains("later"));
         for _ in 0..2 {
-            fs::create_dir(&path).unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+            fs::create_dir(&*path).unwrap();
+            fs::set_permissions(&*path, Permissions::from_mode(0o755)).unwrap();
             write(&path.join("a"), "1");
             folder.look(c"a").unwrap();
-            fs::remove_dir_all(&path).unwrap();
+            fs::remove_dir_all(&*path).unwrap();
         }
     }
 
@@ -347,11 +364,11 @@ mod tests {
         write(&path.join("a"), "1");
         let folder = Folder::new(&path);
         let first = folder.look(c"a").unwrap();
-        fs::remove_dir(&aside).unwrap();
-        fs::rename(&path, &aside).unwrap();
+        fs::remove_dir(&*aside).unwrap();
+        fs::rename(&*path, &*aside).unwrap();
         assert!(folder.look(c"a").unwrap_err().to_string().contains("swapped"));
-        fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(&*path).unwrap();
+        fs::set_permissions(&*path, Permissions::from_mode(0o755)).unwrap();
         write(&path.join("a"), "1");
         assert_ne!(folder.look(c"a").unwrap(), first);
     }
@@ -385,9 +402,9 @@ mod tests {
         std::os::unix::fs::symlink("a", path.join("link")).unwrap();
         assert!(folder.look(c"link").is_err());
         assert!(folder.open(c"link").is_err());
-        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(&*path, Permissions::from_mode(0o777)).unwrap();
         assert!(folder.look(c"a").is_err());
-        fs::set_permissions(&path, Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(&*path, Permissions::from_mode(0o1777)).unwrap();
         folder.look(c"a").unwrap();
     }
 }

@@ -301,27 +301,23 @@ unsafe extern "C" fn full_pathname(
 mod tests {
     use std::fs::{self, File};
     use std::os::fd::AsRawFd;
-    use std::path::PathBuf;
+    use std::os::unix::fs::PermissionsExt;
 
     use rusqlite::{Connection, OpenFlags};
 
     use super::*;
     use crate::folder::Folder;
+    use crate::folder::tests::{Temporary, temporary};
 
     /// A database in a folder of its own.
-    fn database(name: &str) -> (PathBuf, Folder) {
+    fn database(name: &str) -> (Temporary, Folder) {
         assert!(install());
-        let dir = std::env::temp_dir().join(format!("peerkey-vfs-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
-        fs::create_dir(&dir).unwrap();
+        let dir = temporary(&format!("vfs-{name}"));
         let path = dir.join("db");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let writer = Connection::open_with_flags_and_vfs(&path, flags, "unix").unwrap();
         writer.execute_batch("CREATE TABLE t AS SELECT 7 AS n").unwrap();
-        for path in [&dir, &path] {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
         let folder = Folder::new(&dir);
         (dir, folder)
     }
