@@ -10,7 +10,7 @@ use crate::bindings::{
 use crate::context::Context;
 use crate::entry::guarded;
 use crate::hello::offered_alpn;
-use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::registries::Registry;
 use crate::ssl::Ssl;
 use crate::{session, store, tickets, verify};
@@ -147,16 +147,7 @@ type MessageCallback =
 
 /// One a slot: the callback's own argument stays null, as a program that sets a callback of its own
 /// without an argument expects.
-const MESSAGE_CALLBACKS: [MessageCallback; SLOTS] = [
-    on_message::<0>,
-    on_message::<1>,
-    on_message::<2>,
-    on_message::<3>,
-    on_message::<4>,
-    on_message::<5>,
-    on_message::<6>,
-    on_message::<7>,
-];
+const MESSAGE_CALLBACKS: [MessageCallback; SLOTS] = per_slot!(on_message);
 
 /// SSL_CTX_set_msg_callback(3).
 unsafe extern "C" fn on_message<const SLOT: usize>(

@@ -18,7 +18,7 @@ use crate::certified::Stack;
 use crate::context::Context;
 use crate::entry::guarded;
 use crate::facts::Facts;
-use crate::openssl::{SLOTS, copy};
+use crate::openssl::{SLOTS, copy, per_slot};
 use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
 
@@ -237,16 +237,7 @@ pub(crate) fn tell(program: X509_STORE_CTX_verify_cb, ok: c_int, context: Contex
 type StepCallback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
 
 /// One a slot: the callback has no argument that says which copy of OpenSSL calls.
-const STEP_CALLBACKS: [StepCallback; SLOTS] = [
-    on_step::<0>,
-    on_step::<1>,
-    on_step::<2>,
-    on_step::<3>,
-    on_step::<4>,
-    on_step::<5>,
-    on_step::<6>,
-    on_step::<7>,
-];
+const STEP_CALLBACKS: [StepCallback; SLOTS] = per_slot!(on_step);
 
 /// X509_STORE_CTX_set_verify_cb(3).
 unsafe extern "C" fn on_step<const SLOT: usize>(ok: c_int, raw: *mut X509_STORE_CTX) -> c_int {

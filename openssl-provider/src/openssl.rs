@@ -57,6 +57,24 @@ type FlushSessions = unsafe extern "C" fn(*mut SSL_CTX, c_long);
 /// More copies than this in one process are left alone.
 pub(crate) const SLOTS: usize = 8;
 
+/// A callback for each slot, for OpenSSL's callbacks that have no argument of ours: which of them is
+/// called says which copy calls.
+macro_rules! per_slot {
+    ($callback:ident) => {
+        [
+            $callback::<0>,
+            $callback::<1>,
+            $callback::<2>,
+            $callback::<3>,
+            $callback::<4>,
+            $callback::<5>,
+            $callback::<6>,
+            $callback::<7>,
+        ]
+    };
+}
+pub(crate) use per_slot;
+
 static COPIES: [AtomicPtr<OpenSsl>; SLOTS] = [const { AtomicPtr::new(null_mut()) }; SLOTS];
 
 /// The copy in a slot.

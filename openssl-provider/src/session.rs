@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::entry::guarded;
 use crate::facts::{Facts, local_address, now, protocol_by_alpn, remote_address};
 use crate::folder::FileId;
-use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::parameters::Parameters;
 use crate::params::OnError;
 use crate::sentence::Sentence;
@@ -109,16 +109,7 @@ pub(crate) unsafe fn watch(openssl: &'static OpenSsl, libssl: &Libssl, ssl_ctx: 
 }
 
 /// One a slot: the callback's argument belongs to the program.
-const SECURITY_CALLBACKS: [SecurityCallback; SLOTS] = [
-    on_security::<0>,
-    on_security::<1>,
-    on_security::<2>,
-    on_security::<3>,
-    on_security::<4>,
-    on_security::<5>,
-    on_security::<6>,
-    on_security::<7>,
-];
+const SECURITY_CALLBACKS: [SecurityCallback; SLOTS] = per_slot!(on_security);
 
 /// libssl asks this a hundred times in a handshake: what is not ours goes straight to its own.
 unsafe extern "C" fn on_security<const SLOT: usize>(

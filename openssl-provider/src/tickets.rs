@@ -12,7 +12,7 @@ use crate::bindings::{
     SSL_TICKET_RETURN_USE_RENEW, SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW, SSL_VERIFY_PEER,
 };
 use crate::entry::guarded;
-use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::session;
 use crate::ssl::Ssl;
 
@@ -31,16 +31,7 @@ pub(crate) unsafe fn watch(openssl: &'static OpenSsl, libssl: &Libssl, ssl_ctx: 
 }
 
 /// One a slot: the argument stays null, as a program that sets callbacks without one expects.
-const TICKET_CALLBACKS: [TicketCallback; SLOTS] = [
-    on_ticket::<0>,
-    on_ticket::<1>,
-    on_ticket::<2>,
-    on_ticket::<3>,
-    on_ticket::<4>,
-    on_ticket::<5>,
-    on_ticket::<6>,
-    on_ticket::<7>,
-];
+const TICKET_CALLBACKS: [TicketCallback; SLOTS] = per_slot!(on_ticket);
 
 /// SSL_CTX_set_session_ticket_cb(3). For each status it answers what holds without a callback, unless
 /// the session may not be resumed.

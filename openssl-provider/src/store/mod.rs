@@ -22,7 +22,7 @@ use crate::bindings::{
 use crate::context::Context;
 use crate::entry::guarded;
 use crate::native::{fault_of, tell};
-use crate::openssl::{OpenSsl, SLOTS, copy};
+use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 
 /// From now on every new X509_STORE_CTX of this copy is looked at.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
@@ -248,26 +248,8 @@ type Step = unsafe extern "C" fn(*mut X509_STORE_CTX) -> c_int;
 type Callback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
 
 /// One a slot: neither has an argument that says which copy of OpenSSL calls.
-static STEPS: [Step; SLOTS] = [
-    on_verify::<0>,
-    on_verify::<1>,
-    on_verify::<2>,
-    on_verify::<3>,
-    on_verify::<4>,
-    on_verify::<5>,
-    on_verify::<6>,
-    on_verify::<7>,
-];
-static CALLBACKS: [Callback; SLOTS] = [
-    on_step::<0>,
-    on_step::<1>,
-    on_step::<2>,
-    on_step::<3>,
-    on_step::<4>,
-    on_step::<5>,
-    on_step::<6>,
-    on_step::<7>,
-];
+static STEPS: [Step; SLOTS] = per_slot!(on_verify);
+static CALLBACKS: [Callback; SLOTS] = per_slot!(on_step);
 
 /// X509_STORE_CTX_set_verify(3).
 unsafe extern "C" fn on_verify<const SLOT: usize>(raw: *mut X509_STORE_CTX) -> c_int {
