@@ -168,11 +168,7 @@ impl<'r, 'd> Run<'r, 'd> {
     }
 
     fn found(&mut self, fault: Fault, context: Context<'_>) {
-        let code = context.error();
-        self.words.push(match code {
-            X509_V_OK => "a check of the program's own".into(),
-            code => context.openssl().error_text(code),
-        });
+        self.words.push(fault_words(context));
         self.faults.push(fault);
     }
 
@@ -225,6 +221,14 @@ pub(crate) fn fault_of(code: c_int) -> Option<Fault> {
         X509_V_ERR_CERT_HAS_EXPIRED => Some(Fault::Expired),
         X509_V_ERR_HOSTNAME_MISMATCH | X509_V_ERR_IP_ADDRESS_MISMATCH => Some(Fault::NameMismatch),
         _ => None,
+    }
+}
+
+/// What a verification just found wrong, in OpenSSL's words.
+pub(crate) fn fault_words(context: Context<'_>) -> String {
+    match context.error() {
+        X509_V_OK => "a check of the program's own".into(),
+        code => context.openssl().error_text(code),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::bindings::{
 };
 use crate::context::Context;
 use crate::entry::guarded;
-use crate::native::{fault_of, tell};
+use crate::native::{fault_of, fault_words, tell};
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 
 /// From now on every new X509_STORE_CTX of this copy is looked at.
@@ -69,13 +69,9 @@ struct Found {
 
 impl Watch {
     fn found(&self, fault: Fault, context: Context<'_>) {
-        let code = context.error();
         let mut words = self.words.borrow_mut();
         if words.is_empty() {
-            *words = match code {
-                X509_V_OK => "a check of the program's own".into(),
-                code => context.openssl().error_text(code),
-            };
+            *words = fault_words(context);
         }
         self.faults.borrow_mut().push(fault);
     }
