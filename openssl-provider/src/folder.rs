@@ -134,6 +134,7 @@ impl Folder {
     /// Whether the path still leads to the folder, or leads nowhere that we can see: after chroot(2)
     /// another folder there is somebody else's, and with fewer rights there is none.
     fn is_in_place(&self) -> bool {
+        // First: in another root no path is looked up at all.
         if root() != self.root {
             return true;
         }
@@ -231,10 +232,9 @@ fn root() -> Option<(u64, u64)> {
 
 /// Whether nobody but root and the program's own user can have written it.
 fn trusted(stat: &libc::stat, sticky: bool) -> Result<(), String> {
-    // SAFETY: no arguments, and it cannot fail.
-    let own = unsafe { libc::geteuid() };
     let is_roots = stat.st_uid == 0 || (stat.st_uid == OVERFLOW_UID && in_user_namespace());
-    if !is_roots && stat.st_uid != own {
+    // SAFETY: no arguments, and it cannot fail.
+    if !is_roots && stat.st_uid != unsafe { libc::geteuid() } {
         return Err(format!("its owner is user {}, who is not trusted", stat.st_uid));
     }
     if stat.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0 && !sticky {
