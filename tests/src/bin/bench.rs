@@ -20,8 +20,8 @@ use openssl::ssl::{
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::site::{Peerkey, SHIPPED, Site};
 
-const ROUNDS: usize = 80;
-const HANDSHAKES: usize = 40;
+const ROUNDS: usize = 150;
+const HANDSHAKES: usize = 30;
 const LIMIT: f64 = 1.03;
 const BANK: &str = "bank.example";
 
