@@ -57,7 +57,7 @@ impl<'a> Certified<'a> {
 
     /// The same where its DER is at hand.
     pub(crate) fn read_as(self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
-        self.openssl.policies.process().certificate(der)
+        self.openssl.policies.remembered().certificate(der)
     }
 
     /// The DER of its SubjectPublicKeyInfo.

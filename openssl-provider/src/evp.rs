@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex};
 
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
 use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 use sha2::{Digest as _, Sha256};
@@ -17,22 +18,48 @@ use crate::bindings::{
 };
 use crate::certified::Certified;
 use crate::openssl::OpenSsl;
-use crate::recent::{Recent, soon};
+use peerkey_guest::recent::{Recent, soon};
 
 /// RSA keys below this sign nothing that counts (NIST SP 800-131A, CA/Browser Forum BR 6.1.5).
 const RSA_BITS: i32 = 2048;
 
-/// What a process remembers of signatures: decoded keys of anchors, by the hash of their
-/// SubjectPublicKeyInfo, and signatures that were right.
+/// Longer certificates are not remembered, or peers could fill the memory of a process with them.
+const REMEMBERED: usize = 8 << 10;
+
+/// What a process remembers: decoded keys of anchors, by the hash of their SubjectPublicKeyInfo,
+/// signatures that were right, and certificates that were read, by their DER.
 pub(crate) struct Caches {
     keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
     signatures: Mutex<Recent<[u8; 32], ()>>,
+    certificates: Mutex<Recent<Vec<u8>, Arc<Certificate>>>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            keys: Mutex::new(Recent::new(128)),
+            signatures: Mutex::new(Recent::new(2048)),
+            certificates: Mutex::new(Recent::new(64)),
+        }
+    }
 }
 
 impl Caches {
-    /// Nothing yet.
-    pub(crate) fn new() -> Self {
-        Self { keys: Mutex::new(Recent::new(128)), signatures: Mutex::new(Recent::new(2048)) }
+    /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
+    /// as a look-up.
+    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+        let known = soon(&self.certificates).and_then(|known| known.get(&der));
+        if let Some(certificate) = known {
+            return Ok(certificate);
+        }
+        let certificate = Arc::new(Certificate::from_der(&der)?);
+        if der.len() > REMEMBERED {
+            return Ok(certificate);
+        }
+        let forgotten =
+            soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
+        drop(forgotten);
+        Ok(certificate)
     }
 }
 
@@ -92,7 +119,7 @@ impl<'a> HostCrypto<'a> {
             hash.update(part);
         }
         let hash: [u8; 32] = hash.finalize().into();
-        let remembered = &self.openssl.policies.process().caches.signatures;
+        let remembered = &self.openssl.policies.remembered().signatures;
         if soon(remembered).is_some_and(|signatures| signatures.get(&hash).is_some()) {
             return true;
         }
@@ -112,7 +139,7 @@ impl<'a> HostCrypto<'a> {
             return body(*key);
         }
         let hash: [u8; 32] = Sha256::digest(spki).into();
-        let keys = &self.openssl.policies.process().caches.keys;
+        let keys = &self.openssl.policies.remembered().keys;
         if let Some(key) = soon(keys).and_then(|keys| keys.get(&hash)) {
             return body(key.raw);
         }

@@ -17,8 +17,8 @@ use crate::context::Context;
 use crate::evp::HostCrypto;
 use crate::hello::protocol_ids;
 use crate::openssl::OpenSsl;
-use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
+use peerkey_guest::policy::CannotDecide;
 
 /// What one verification shows.
 pub(crate) struct Facts<'a> {

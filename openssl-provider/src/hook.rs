@@ -8,12 +8,12 @@ use crate::bindings::{
     X509_STORE_CTX, X509_V_ERR_APPLICATION_VERIFICATION,
 };
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::registries::Registry;
 use crate::ssl::Ssl;
 use crate::{session, store, tickets, verify};
+use peerkey_guest::entry::guarded;
 
 /// From now on every new SSL_CTX of this copy is ours to judge for, where this thread registers.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {

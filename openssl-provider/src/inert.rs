@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use peerkey_core::certificate::printable;
 
 use crate::objects::Object;
-use crate::recent::soon;
+use peerkey_guest::recent::soon;
 
 /// More copies than this are not told apart.
 const MOST: usize = 16;

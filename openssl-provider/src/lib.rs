@@ -8,10 +8,8 @@ mod bindings;
 mod candidates;
 mod certified;
 mod context;
-mod entry;
 mod evp;
 mod facts;
-mod folder;
 mod hello;
 mod hook;
 mod inert;
@@ -21,8 +19,6 @@ mod objects;
 mod openssl;
 mod parameters;
 mod params;
-mod policy;
-mod recent;
 mod refusal;
 mod registries;
 mod sentence;
@@ -31,7 +27,6 @@ mod ssl;
 mod store;
 mod tickets;
 mod verify;
-mod vfs;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;
@@ -40,8 +35,8 @@ use bindings::{
     OSSL_CORE_HANDLE, OSSL_DISPATCH, OSSL_FUNC_PROVIDER_GET_PARAMS,
     OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, OSSL_FUNC_PROVIDER_TEARDOWN, OSSL_PARAM,
 };
-use entry::guarded;
 use params::Settings;
+use peerkey_guest::entry::{guarded, silence_panics};
 
 /// provider(7): called by libcrypto when it has loaded us. It always succeeds: OpenSSL goes on
 /// without a provider that fails, and nobody would notice.
@@ -56,7 +51,9 @@ pub unsafe extern "C" fn OSSL_provider_init(
     functions: *mut *const OSSL_DISPATCH,
     state: *mut *mut c_void,
 ) -> c_int {
-    entry::silence_panics();
+    silence_panics();
+    #[cfg(planted_panic)]
+    peerkey_guest::entry::plant(planted);
     // SAFETY: as libcrypto passes them.
     let hooked = unsafe {
         guarded("init", None, || hook_into_caller(handle, core, Settings::read).or(Some(false)))
@@ -79,6 +76,13 @@ pub unsafe extern "C" fn OSSL_provider_init(
         *state = if hooked { ACTIVE } else { inert().cast_mut().cast() };
     }
     1
+}
+
+/// Panics in the entry that the environment names: in the library of that name that tests build, and
+/// nowhere else.
+#[cfg(planted_panic)]
+fn planted(entry: &str) {
+    assert!(std::env::var("PEERKEY_PLANTED_PANIC").as_deref() != Ok(entry), "planted");
 }
 
 /// How the settings are asked for.

@@ -16,11 +16,11 @@ use crate::bindings::{
 use crate::candidates::{Candidates, living};
 use crate::certified::Stack;
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::openssl::{SLOTS, copy, per_slot};
-use crate::policy::CannotDecide;
 use crate::ssl::Ssl;
+use peerkey_guest::entry::guarded;
+use peerkey_guest::policy::CannotDecide;
 
 /// What the program's own verification came to.
 #[derive(Clone)]

@@ -60,7 +60,7 @@ unsafe extern "C" fn collect(
     _size: usize,
     objects: *mut c_void,
 ) -> c_int {
-    crate::entry::guarded("objects", 1, || {
+    peerkey_guest::entry::guarded("objects", 1, || {
         // SAFETY: the loader passes a valid description, and the pointer that `all` gave it.
         let (info, objects) = unsafe { (&*info, &mut *objects.cast::<Vec<Object>>()) };
         let name = match info.dlpi_name.is_null() {

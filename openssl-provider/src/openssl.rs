@@ -9,14 +9,15 @@ use crate::bindings::{
     CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup,
     CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX, X509,
 };
+use crate::evp::Caches;
 use crate::hook;
 use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
-use crate::policy::Policies;
 use crate::refusal::Refusals;
 use crate::registries::Registries;
 use crate::session::{Marks, SecurityCallback};
+use peerkey_guest::policy::Policies;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
 pub(crate) struct OpenSsl {
@@ -47,7 +48,7 @@ pub(crate) struct OpenSsl {
     /// What openssl.cnf says.
     pub(crate) settings: Settings,
     /// The policy in force.
-    pub(crate) policies: Policies,
+    pub(crate) policies: Policies<Caches>,
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }

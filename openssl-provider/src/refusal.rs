@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::bindings::{ERR_LIB_SSL, ERR_STRING_DATA, Libcrypto, SSL_R_CERTIFICATE_VERIFY_FAILED};
 use crate::openssl::OpenSsl;
-use crate::recent::soon;
 use crate::sentence::Sentence;
+use peerkey_guest::recent::soon;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
 const SENTENCES: usize = 64;

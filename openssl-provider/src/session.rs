@@ -19,15 +19,15 @@ use crate::bindings::{
     Libssl, SSL, SSL_CTX, SSL_SECOP_VERSION, SSL_SESSION, TLS_ST_BEFORE, TLS1_3_VERSION, X509_V_OK,
 };
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::facts::{Facts, local_address, now, protocol_by_alpn, remote_address};
-use crate::folder::FileId;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::parameters::Parameters;
 use crate::params::OnError;
 use crate::sentence::Sentence;
 use crate::ssl::Ssl;
 use crate::tickets;
+use peerkey_guest::entry::guarded;
+use peerkey_guest::folder::FileId;
 
 /// A verdict is not remembered past the end of the hour in which it was given: certificates expire, and
 /// so does what a policy says `until` some day.

@@ -11,10 +11,10 @@ use crate::bindings::{
     Libssl, SSL, SSL_CTX, SSL_SESSION, SSL_TICKET_RETURN_IGNORE_RENEW, SSL_TICKET_RETURN_USE,
     SSL_TICKET_RETURN_USE_RENEW, SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW, SSL_VERIFY_PEER,
 };
-use crate::entry::guarded;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
 use crate::session;
 use crate::ssl::Ssl;
+use peerkey_guest::entry::guarded;
 
 type TicketCallback =
     unsafe extern "C" fn(*mut SSL, *mut SSL_SESSION, *const u8, usize, c_int, *mut c_void) -> c_int;

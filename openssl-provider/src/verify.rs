@@ -11,14 +11,14 @@ use peerkey_core::verdict::{Outcome, Reason};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, Native};
 use crate::params::OnError;
-use crate::policy::{Borrowed, CannotDecide};
 use crate::sentence::Sentence;
 use crate::session;
 use crate::ssl::Ssl;
+use peerkey_guest::entry::guarded;
+use peerkey_guest::policy::{Borrowed, CannotDecide};
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {

@@ -105,6 +105,12 @@ impl Site {
         run(self.peerkey().arg("apply"))
     }
 
+    /// Waits until every program is bound to notice what changed in the state folder, as the command
+    /// does: for what a test changes there by hand.
+    pub fn settle() {
+        std::thread::sleep(peerkey_core::store::NOTICED_WITHIN);
+    }
+
     /// The peerkey command on this site's folders.
     pub fn peerkey(&self) -> Command {
         let mut command = bare(&artifacts::command());

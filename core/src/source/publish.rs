@@ -218,7 +218,9 @@ impl State {
         self.replace(&fresh)
     }
 
+    /// Says so once every process is bound to notice.
     fn published(&self, unchanged: bool) -> Published {
+        sleep(store::NOTICED_WITHIN);
         let previous = Some(self.previous()).filter(|path| exists(path));
         Published { path: self.current(), previous, unchanged }
     }

@@ -7,6 +7,7 @@ mod show;
 mod write;
 
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(feature = "pkix")]
 pub(crate) use read::StoredAnchor;
@@ -19,6 +20,10 @@ pub use schema::{SCHEMA, file_name};
 pub use show::{AuthorityRow, ConstraintRow, DenialRow, RuleRow, SourceRow};
 #[cfg(feature = "source")]
 pub use write::write;
+
+/// A process may look for a new policy no more often than this: publishing one takes as long, and so
+/// every decision after that is made by the new one.
+pub const NOTICED_WITHIN: Duration = Duration::from_millis(5);
 
 /// Why the compiled policy cannot be used: the file and the cause.
 #[derive(Clone, Debug, PartialEq, Eq)]

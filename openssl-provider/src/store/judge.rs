@@ -11,14 +11,14 @@ use peerkey_core::verdict::{Outcome, Reason};
 use super::{Found, purpose};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::facts::Facts;
 use crate::native::{self, tell};
 use crate::params::OnError;
-use crate::policy::CannotDecide;
 use crate::sentence::Sentence;
 use crate::ssl::Ssl;
 use crate::verify::ruled_out;
+use peerkey_guest::entry::guarded;
+use peerkey_guest::policy::CannotDecide;
 
 /// The program's own verification found a chain and took it: whether the policy lets it. `returned` is
 /// what it says.

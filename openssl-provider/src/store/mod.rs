@@ -20,9 +20,9 @@ use crate::bindings::{
     X509_STORE_CTX_verify_fn, X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK,
 };
 use crate::context::Context;
-use crate::entry::guarded;
 use crate::native::{fault_of, fault_words, tell};
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
+use peerkey_guest::entry::guarded;
 
 /// From now on every new X509_STORE_CTX of this copy is looked at.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {

@@ -124,6 +124,7 @@ fn server(tls: Tls, next: &std::path::Path) -> Server {
         let policy = next.join("policy-1.db");
         if asked.fetch_add(1, Ordering::SeqCst) == 0 && policy.exists() {
             std::fs::rename(policy, next.join("../state/policy-1.db")).unwrap();
+            Site::settle();
         }
     });
     match tls {

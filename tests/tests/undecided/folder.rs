@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use peerkey_tests::program::{Visit, python};
 use peerkey_tests::run::{run, wait};
-use peerkey_tests::site::Peerkey;
+use peerkey_tests::site::{Peerkey, Site};
 
 use crate::{Bank, OnError, PEER};
 
@@ -106,6 +106,7 @@ fn running(bank: &Bank, rounds: usize, change: impl Fn(usize)) -> Vec<String> {
     let mut said = Vec::new();
     for round in 0..rounds {
         change(round);
+        Site::settle();
         to.write_all(b"go\n").unwrap();
         said.push(lines.next().unwrap().unwrap());
     }

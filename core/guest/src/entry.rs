@@ -1,12 +1,14 @@
 //! The boundary: no panic of ours unwinds into the host.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 
 /// Runs `body`; a panic in it ends here, and gives `fallback`. `entry` says where we are.
-pub(crate) fn guarded<T>(entry: &str, fallback: T, body: impl FnOnce() -> T) -> T {
+pub fn guarded<T>(entry: &str, fallback: T, body: impl FnOnce() -> T) -> T {
     let body = || {
-        planted(entry);
+        if let Some(planted) = PLANTED.get() {
+            planted(entry);
+        }
         body()
     };
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
@@ -16,19 +18,18 @@ pub(crate) fn guarded<T>(entry: &str, fallback: T, body: impl FnOnce() -> T) -> 
     })
 }
 
-/// Panics in the entry that the environment names: in the library of that name that tests build, and
-/// nowhere else.
-#[cfg(planted_panic)]
-fn planted(entry: &str) {
-    assert!(std::env::var("PEERKEY_PLANTED_PANIC").as_deref() != Ok(entry), "planted");
-}
+/// What tests run first in each entry, to plant panics there.
+static PLANTED: OnceLock<fn(&str)> = OnceLock::new();
 
-#[cfg(not(planted_panic))]
-fn planted(_: &str) {}
+/// From now on every entry of this library runs `panics` first. Only the library that tests build has
+/// any to plant.
+pub fn plant(panics: fn(&str)) {
+    let _ = PLANTED.set(panics);
+}
 
 /// Keeps panics off the host's stderr. The hook is that of this library's own copy of std: a host
 /// written in Rust keeps its own.
-pub(crate) fn silence_panics() {
+pub fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| set_hook(Box::new(|_| {})));
 }

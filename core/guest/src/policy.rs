@@ -7,58 +7,62 @@ use std::ops::Deref;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Mutex, RwLock};
+use std::time::Instant;
 
-use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::rule::{Enforce, Mode};
-use peerkey_core::store::{Compiled, StoreError, file_name};
+use peerkey_core::store::{Compiled, NOTICED_WITHIN, StoreError, file_name};
 
-use crate::evp::Caches;
 use crate::folder::{FileId, Folder};
-use crate::recent::{Recent, soon};
+use crate::fork::process_id;
+use crate::recent::soon;
 use crate::vfs;
-
-/// Longer certificates are not remembered, or peers could fill the memory of a process with them.
-const REMEMBERED: usize = 8 << 10;
 
 /// More connections than this are not kept for later.
 const KEPT: usize = 16;
 
-/// The policy of one copy of OpenSSL.
-pub(crate) struct Policies {
+/// The policy in a folder, for one host library in this process, which remembers a `T` a process.
+pub struct Policies<T> {
     folder: Folder,
     file: CString,
-    process: AtomicPtr<Process>,
+    process: AtomicPtr<Process<T>>,
 }
 
 /// What belongs to one process. After a fork the child starts with an empty one: locks may be held by
 /// threads that it does not have, and its parent's connections are not its own.
-pub(crate) struct Process {
+struct Process<T> {
     id: u32,
     seen: RwLock<Option<Seen>>,
-    idle: Mutex<Vec<Connection>>,
-    /// Keys and signatures that were seen before.
-    pub(crate) caches: Caches,
-    /// Certificates that were read before, by their DER.
-    certificates: Mutex<Recent<Vec<u8>, Arc<Certificate>>>,
+    idle: Idle,
+    remembered: T,
 }
+
+type Idle = Mutex<Vec<Connection>>;
 
 /// What is known of the policy file without opening it again.
 #[derive(Clone, Copy)]
 struct Seen {
     file: FileId,
+    /// When it was looked for last. It counts for [`NOTICED_WITHIN`]: who publishes a policy waits for
+    /// as long, and so nobody can know of a policy that a decision misses.
+    at: Instant,
     untouched: bool,
     at_stores: Option<AtStores>,
 }
 
+impl Seen {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < NOTICED_WITHIN
+    }
+}
+
 /// What a policy says where a program verifies with a certificate store of its own, outside of TLS.
 #[derive(Clone, Copy)]
-pub(crate) struct AtStores {
+pub struct AtStores {
     /// Whether it may accept there what the program refuses.
-    pub(crate) grants: bool,
+    pub grants: bool,
 }
 
 impl AtStores {
@@ -69,11 +73,11 @@ impl AtStores {
 
 /// Why there is no decision: the file and the cause, or what failed.
 #[derive(Clone, Debug)]
-pub(crate) struct CannotDecide(pub(crate) String);
+pub struct CannotDecide(pub String);
 
 impl CannotDecide {
     /// A panic of ours, which is told nowhere else.
-    pub(crate) fn failed() -> Self {
+    pub fn failed() -> Self {
         Self("something failed inside peerkey".into())
     }
 }
@@ -84,9 +88,9 @@ impl<T: fmt::Display> From<T> for CannotDecide {
     }
 }
 
-impl Policies {
+impl<T: Default> Policies<T> {
     /// The policy in this folder. Only the folder is opened now.
-    pub(crate) fn new(state_dir: &Path) -> Self {
+    pub fn new(state_dir: &Path) -> Self {
         Self {
             folder: Folder::new(state_dir),
             // No file name of ours has a null in it.
@@ -96,24 +100,23 @@ impl Policies {
     }
 
     /// The policy in force at this moment; None if under it every program does what it does without.
-    pub(crate) fn in_force(&self) -> Result<Option<Borrowed<'_>>, CannotDecide> {
+    pub fn in_force(&self) -> Result<Option<Borrowed<'_>>, CannotDecide> {
         let process = self.process();
-        let now = self.folder.look(&self.file)?;
-        let seen = process.seen.try_read().ok().and_then(|seen| *seen);
-        let seen = seen.filter(|seen| seen.file == now);
+        let (now, seen) = self.look(process)?;
         if seen.is_some_and(|seen| seen.untouched) {
             return Ok(None);
         }
         if let Some(connection) = process.take(now) {
             return Ok(Some(process.lend(connection)));
         }
+        let at = Instant::now();
         let connection = self.open()?;
         let meta = connection.compiled.meta();
         let untouched = meta.mode == Mode::Monitor
             || (connection.compiled.is_transparent() && meta.enforce == Enforce::Verified);
         if let Ok(mut seen) = process.seen.try_write() {
             let at_stores = AtStores::of(&connection.compiled).filter(|_| !untouched);
-            *seen = Some(Seen { file: connection.file, untouched, at_stores });
+            *seen = Some(Seen { file: connection.file, at, untouched, at_stores });
         }
         if untouched {
             return Ok(None);
@@ -122,19 +125,38 @@ impl Policies {
     }
 
     /// What the policy in force says outside of TLS; None for nothing.
-    pub(crate) fn at_stores(&self) -> Result<Option<AtStores>, CannotDecide> {
-        let now = self.folder.look(&self.file)?;
-        let seen = self.process().seen.try_read().ok().and_then(|seen| *seen);
-        if let Some(seen) = seen.filter(|seen| seen.file == now) {
+    pub fn at_stores(&self) -> Result<Option<AtStores>, CannotDecide> {
+        if let (_, Some(seen)) = self.look(self.process())? {
             return Ok(seen.at_stores);
         }
         Ok(self.in_force()?.and_then(|policy| AtStores::of(&policy)))
     }
 
-    /// What belongs to this process.
-    pub(crate) fn process(&self) -> &Process {
+    /// Which file the policy is in now, and what is known of that one.
+    fn look(&self, process: &Process<T>) -> Result<(FileId, Option<Seen>), CannotDecide> {
+        let seen = process.seen.try_read().ok().and_then(|seen| *seen);
+        if let Some(seen) = seen.filter(Seen::is_fresh) {
+            return Ok((seen.file, Some(seen)));
+        }
+        let at = Instant::now();
+        let now = self.folder.look(&self.file)?;
+        let seen = seen.filter(|seen| seen.file == now).map(|seen| Seen { at, ..seen });
+        if seen.is_some()
+            && let Ok(mut known) = process.seen.try_write()
+        {
+            *known = seen;
+        }
+        Ok((now, seen))
+    }
+
+    /// What this process remembers.
+    pub fn remembered(&self) -> &T {
+        &self.process().remembered
+    }
+
+    fn process(&self) -> &Process<T> {
         let known = self.process.load(Ordering::Acquire);
-        let id = process::id();
+        let id = process_id();
         // SAFETY: null, or leaked below: what a parent left is never freed, because it may be in use
         // by this very thread.
         if let Some(known) = unsafe { known.as_ref() }.filter(|known| known.id == id) {
@@ -144,8 +166,7 @@ impl Policies {
             id,
             seen: RwLock::new(None),
             idle: Mutex::new(Vec::new()),
-            caches: Caches::new(),
-            certificates: Mutex::new(Recent::new(64)),
+            remembered: T::default(),
         }));
         match self.process.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: leaked.
@@ -172,30 +193,13 @@ impl Policies {
     }
 
     /// An error of the compiled policy, with the path that people know in place of SQLite's name.
-    pub(crate) fn explain(&self, error: &StoreError) -> CannotDecide {
+    pub fn explain(&self, error: &StoreError) -> CannotDecide {
         let path = self.folder.path().join(OsStr::from_bytes(self.file.to_bytes()));
         CannotDecide(vfs::with_path(&error.to_string(), &path))
     }
 }
 
-impl Process {
-    /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
-    /// as a look-up.
-    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
-        let known = soon(&self.certificates).and_then(|known| known.get(&der));
-        if let Some(certificate) = known {
-            return Ok(certificate);
-        }
-        let certificate = Arc::new(Certificate::from_der(&der)?);
-        if der.len() > REMEMBERED {
-            return Ok(certificate);
-        }
-        let forgotten =
-            soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
-        drop(forgotten);
-        Ok(certificate)
-    }
-
+impl<T> Process<T> {
     /// A connection to this file that nobody uses.
     fn take(&self, file: FileId) -> Option<Connection> {
         loop {
@@ -208,7 +212,7 @@ impl Process {
     }
 
     fn lend(&self, connection: Connection) -> Borrowed<'_> {
-        Borrowed { process: self, connection: ManuallyDrop::new(connection) }
+        Borrowed { process: self.id, idle: &self.idle, connection: ManuallyDrop::new(connection) }
     }
 }
 
@@ -227,14 +231,15 @@ impl Connection {
 }
 
 /// A connection for one decision. It goes back to where it came from.
-pub(crate) struct Borrowed<'a> {
-    process: &'a Process,
+pub struct Borrowed<'a> {
+    process: u32,
+    idle: &'a Idle,
     connection: ManuallyDrop<Connection>,
 }
 
 impl Borrowed<'_> {
     /// Which file the policy is in.
-    pub(crate) fn file(&self) -> FileId {
+    pub fn file(&self) -> FileId {
         self.connection.file
     }
 }
@@ -249,13 +254,13 @@ impl Deref for Borrowed<'_> {
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        if self.process.id != process::id() {
+        if self.process != process_id() {
             // The program forked in its callback: this is the parent's.
             return;
         }
         // SAFETY: it is dropped, and so never used again.
         let connection = unsafe { ManuallyDrop::take(&mut self.connection) };
-        if let Some(mut idle) = soon(&self.process.idle)
+        if let Some(mut idle) = soon(self.idle)
             && idle.len() < KEPT
         {
             idle.push(connection);

@@ -19,7 +19,7 @@ const AT_LEAST: RawFd = 3;
 const OVERFLOW_UID: u32 = 65534;
 
 /// A folder by its path, and by the descriptor that was opened for it at first.
-pub(crate) struct Folder {
+pub struct Folder {
     path: PathBuf,
     descriptor: AtomicI32,
     device: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct Folder {
 
 /// Which file it is, and which content of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FileId {
+pub struct FileId {
     device: u64,
     inode: u64,
     pub(crate) size: i64,
@@ -50,13 +50,13 @@ impl FileId {
     }
 
     /// Whether the descriptor is of this file.
-    pub(crate) fn is_of(&self, descriptor: RawFd) -> bool {
+    pub fn is_of(&self, descriptor: RawFd) -> bool {
         status(descriptor).is_ok_and(|s| (s.st_dev, s.st_ino) == (self.device, self.inode))
     }
 
     /// Whether the descriptor is of this file, and its content is as it was. (A file that is renamed, or
     /// loses its name, changes in no other way.)
-    pub(crate) fn is_unchanged(&self, descriptor: RawFd) -> bool {
+    pub fn is_unchanged(&self, descriptor: RawFd) -> bool {
         let now = status(descriptor).map(|stat| Self { changed: self.changed, ..Self::of(&stat) });
         now.is_ok_and(|now| now == *self)
     }
@@ -64,7 +64,7 @@ impl FileId {
 
 /// Why a file of the folder cannot be used.
 #[derive(Debug)]
-pub(crate) struct FolderError {
+pub struct FolderError {
     path: PathBuf,
     why: String,
 }
@@ -77,7 +77,7 @@ impl fmt::Display for FolderError {
 
 impl Folder {
     /// Opens the folder, if it is there; if not, it is looked for again when it is needed.
-    pub(crate) fn new(path: &Path) -> Self {
+    pub fn new(path: &Path) -> Self {
         let folder = Self {
             path: path.to_owned(),
             descriptor: AtomicI32::new(-1),
@@ -90,12 +90,12 @@ impl Folder {
     }
 
     /// Its path.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Which file stands under this name now. Refuses what others than its owner could have written.
-    pub(crate) fn look(&self, name: &CStr) -> Result<FileId, FolderError> {
+    pub fn look(&self, name: &CStr) -> Result<FileId, FolderError> {
         self.in_folder(name, |folder, name| {
             // SAFETY: a C string, and room for the result.
             stat_with(|stat| unsafe {
@@ -106,7 +106,7 @@ impl Folder {
     }
 
     /// Opens the file that stands under this name now.
-    pub(crate) fn open(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
+    pub fn open(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
         const FLAGS: c_int =
             libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = self.in_folder(name, |folder, name| {

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Remembers the last entries that were put in or found: at least `generation`, at most twice that.
-pub(crate) struct Recent<K, V> {
+pub struct Recent<K, V> {
     generation: usize,
     young: HashMap<K, V>,
     old: HashMap<K, V>,
@@ -13,18 +13,18 @@ pub(crate) struct Recent<K, V> {
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// An empty memory.
-    pub(crate) fn new(generation: usize) -> Self {
+    pub fn new(generation: usize) -> Self {
         Self { generation, young: HashMap::new(), old: HashMap::new() }
     }
 
     /// What is remembered under a key.
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    pub fn get(&self, key: &K) -> Option<V> {
         self.young.get(key).or_else(|| self.old.get(key)).cloned()
     }
 
     /// Remembers an entry. Returns what is forgotten for it, so that the caller can drop it after it
     /// has given back its lock.
-    pub(crate) fn put(&mut self, key: K, value: V) -> HashMap<K, V> {
+    pub fn put(&mut self, key: K, value: V) -> HashMap<K, V> {
         let mut forgotten = HashMap::new();
         if self.young.len() >= self.generation {
             forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
@@ -36,7 +36,7 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 
 /// The lock, if it comes free soon: nobody holds one of ours while anything slow is done. Never waits for
 /// long: the thread that holds it may not exist here, after a fork.
-pub(crate) fn soon<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+pub fn soon<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     for attempt in 0..200 {
         match lock.try_lock() {
             Ok(guard) => return Some(guard),

@@ -1,0 +1,9 @@
+//! What peerkey's libraries share as guests in other people's processes: the compiled policy, held open
+//! and checked before each use, locks that are never waited for, and a boundary that no panic crosses.
+
+pub mod entry;
+pub mod folder;
+pub mod fork;
+pub mod policy;
+pub mod recent;
+mod vfs;
