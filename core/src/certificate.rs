@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OidRegistry;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Name;
 
 use crate::crypto::Crypto;
 #[cfg(feature = "pkix")]
@@ -179,8 +181,8 @@ impl Certificate {
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             names: names(&parsed),
-            subject_text: shown(&parsed.subject().to_string()),
-            issuer_text: shown(&parsed.issuer().to_string()),
+            subject_text: shown(&name_text(parsed.subject())),
+            issuer_text: shown(&name_text(parsed.issuer())),
             limits,
             der: der.to_vec(),
             key: Slot::default(),
@@ -295,6 +297,14 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+/// A distinguished name as text. Of all object identifiers only these two families name its parts: the
+/// first certificate of a process need not wait for the others.
+fn name_text(name: &X509Name<'_>) -> String {
+    static PARTS: LazyLock<OidRegistry<'static>> =
+        LazyLock::new(|| OidRegistry::default().with_x509().with_pkcs9());
+    name.to_string_with_registry(&PARTS).unwrap_or_else(|_| "a name that cannot be read".into())
 }
 
 /// The same, cut to what a sentence can hold.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-/// Empty at first, and again where it is copied. What is in the way is worked out anew.
+/// Empty at first. Where another thread is at it, things are worked out anew.
 pub(crate) struct Slot<T>(Mutex<T>);
 
 impl<T> Slot<T> {

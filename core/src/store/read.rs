@@ -174,12 +174,11 @@ impl Compiled {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let (id, schema) = connection
-            .query_row("SELECT * FROM pragma_application_id, pragma_user_version", [], |row| {
-                Ok((row.get::<_, i32>(0)?, row.get::<_, i64>(1)?))
-            })
-            .map_err(fail)?;
-        if id != APPLICATION_ID {
+        let ask = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail)
+        };
+        let (id, schema) = (ask("application_id")?, ask("user_version")?);
+        if id != i64::from(APPLICATION_ID) {
             return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
         }
         if schema != i64::from(SCHEMA) {
