@@ -41,6 +41,7 @@ pub(crate) fn measure() -> Vec<Figure> {
     let lines = [
         line("shipped policy", &shipped, REPEATED, [Some(1.02); 2]),
         line("large policy, nothing special", &large, REPEATED, [Some(1.05); 2]),
+        line("large policy, certificates never seen", &large, FIRST, [None; 2]),
         line("a pin and the program", &pin, REPEATED, [None; 2]),
         line("a path of our own, first time", &path, FIRST, [Some(1.30), Some(1.10)]),
         line("a path of our own, again", &path, REPEATED, [Some(1.08); 2]),

@@ -26,8 +26,8 @@ pub(crate) enum Task {
     FreshHandshakes(usize),
     /// So many handshakes on each of so many threads: how many a second.
     Threads(usize, usize),
-    /// The first handshake of the process, with what has to be made for it: CPU time in microseconds;
-    /// then private memory in kilobytes.
+    /// The first handshake of a process that has started OpenSSL, with what has to be made for it: CPU
+    /// time in microseconds; then private memory in kilobytes.
     First,
 }
 
@@ -113,6 +113,7 @@ fn on_threads(folder: &Path, threads: usize, count: usize) -> impl FnMut() -> f6
 
 fn first(folder: &Path) -> impl FnMut() -> f64 {
     let folder = folder.to_owned();
+    openssl::init();
     let mut pair = None;
     move || match pair {
         None => {
