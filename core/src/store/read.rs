@@ -32,6 +32,9 @@ pub struct Compiled {
     pub(crate) asked: std::cell::Cell<usize>,
 }
 
+/// The one protocol that rules are looked up for, which may be one that no rule names.
+type Only = Option<Option<Protocol>>;
+
 /// What was looked up before.
 #[derive(Debug)]
 struct Known {
@@ -44,7 +47,7 @@ struct Known {
     has_crls: OnceCell<bool>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
-    matches: Memo<(String, Option<Option<Protocol>>), Arc<[(String, i64)]>>,
+    matches: Memo<(String, Only), Arc<[(String, i64)]>>,
     for_every_peer: Memo<i64, bool>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
@@ -168,7 +171,7 @@ pub(crate) struct StoredDenial {
 impl Compiled {
     /// Opens the file at `path`, which SQLite takes as it is. It must never change in place.
     pub fn open(path: &str) -> Result<Self, StoreError> {
-        let fail = |error: rusqlite::Error| StoreError::new(path, error);
+        let fail = |error: rusqlite::Error| StoreError::sqlite(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -186,8 +189,8 @@ impl Compiled {
             return Err(StoreError::new(path, why));
         }
         let meta = read_meta(&connection).map_err(fail)?;
-        let (meta, lengths) =
-            meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
+        let (meta, lengths) = meta
+            .ok_or_else(|| StoreError::new(path, "its settings are damaged: run peerkey apply"))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -515,7 +518,7 @@ impl Compiled {
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
-        StoreError::new(&self.path, error)
+        StoreError::sqlite(&self.path, &error)
     }
 }
 
