@@ -34,6 +34,8 @@ pub struct Compiled {
 
 /// The one protocol that rules are looked up for, which may be one that no rule names.
 type Only = Option<Option<Protocol>>;
+/// Rules, each with a protocol that it writes.
+type Matches = Arc<[(String, i64)]>;
 
 /// What was looked up before.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ struct Known {
     has_crls: OnceCell<bool>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
-    matches: Memo<(String, Only), Arc<[(String, i64)]>>,
+    matches: Memo<(String, Only), Matches>,
     for_every_peer: Memo<i64, bool>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
