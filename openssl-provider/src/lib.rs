@@ -21,6 +21,7 @@ mod parameters;
 mod params;
 mod refusal;
 mod registries;
+mod running;
 mod sentence;
 mod session;
 mod ssl;

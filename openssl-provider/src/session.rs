@@ -108,6 +108,18 @@ pub(crate) unsafe fn watch(openssl: &'static OpenSsl, libssl: &Libssl, ssl_ctx: 
     }
 }
 
+/// Whether an SSL_CTX is as `watch` left it.
+///
+/// # Safety
+///
+/// `ssl_ctx` is valid, and of this copy of OpenSSL.
+pub(crate) unsafe fn is_watched(openssl: &OpenSsl, libssl: &Libssl, ssl_ctx: *mut SSL_CTX) -> bool {
+    // SAFETY: as promised.
+    let callback = unsafe { libssl.SSL_CTX_get_security_callback(ssl_ctx) };
+    let ours = SECURITY_CALLBACKS.get(openssl.slot());
+    callback.zip(ours).is_some_and(|(it, ours)| std::ptr::fn_addr_eq(it, *ours))
+}
+
 /// One a slot: the callback's argument belongs to the program.
 const SECURITY_CALLBACKS: [SecurityCallback; SLOTS] = per_slot!(on_security);
 

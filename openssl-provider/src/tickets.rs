@@ -12,6 +12,7 @@ use crate::bindings::{
     SSL_TICKET_RETURN_USE_RENEW, SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW, SSL_VERIFY_PEER,
 };
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
+use crate::registries::Index;
 use crate::session;
 use crate::ssl::Ssl;
 use peerkey_guest::entry::guarded;
@@ -77,11 +78,14 @@ pub(crate) unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl
     let verifies = unsafe { libssl.SSL_get_verify_mode(ssl) } & SSL_VERIFY_PEER != 0;
     let Some(flush) = openssl.flush_sessions().filter(|_| verifies) else { return };
     let Some(now) = openssl.quietly(|| session::era(openssl)) else { return };
+    let index = openssl.registries.number(Index::Era);
     // SAFETY: as promised; under our index stands a number. With time 0 all sessions go.
     unsafe {
         let ssl_ctx = libssl.SSL_get_SSL_CTX(ssl);
-        if libssl.SSL_CTX_get_ex_data(ssl_ctx, openssl.era_index) != now
-            && libssl.SSL_CTX_set_ex_data(ssl_ctx, openssl.era_index, now) == 1
+        // The program can have given the SSL an SSL_CTX that was made out of our sight.
+        if session::is_watched(openssl, libssl, ssl_ctx)
+            && libssl.SSL_CTX_get_ex_data(ssl_ctx, index) != now
+            && libssl.SSL_CTX_set_ex_data(ssl_ctx, index, now) == 1
         {
             flush(ssl_ctx, 0);
         }
