@@ -155,20 +155,25 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
     if content_type != SSL3_RT_HANDSHAKE || message.is_null() || ssl.is_null() {
         return;
     }
-    guarded("on_message", (), || {
-        let Some(openssl) = copy(SLOT) else { return };
-        // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
-        let (message, ssl) = unsafe {
-            (std::slice::from_raw_parts(message.cast::<u8>(), length), Ssl::new(openssl, ssl))
-        };
+    let Some(openssl) = copy(SLOT) else { return };
+    // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
+    let (message, ssl) = unsafe {
+        (std::slice::from_raw_parts(message.cast::<u8>(), length), Ssl::new(openssl, ssl))
+    };
+    let is_hello = written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8));
+    let seen = guarded("on_message", false, || {
         if ssl.is_server() {
             stop_listening(openssl, ssl);
-        } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
+        } else if is_hello {
             let datagram = version >> 8 == 0xfe;
             remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
             session::offered(openssl, ssl);
         }
+        true
     });
+    if !seen && is_hello {
+        guarded("on_message again", (), || session::offered_unseen(openssl, ssl));
+    }
 }
 
 /// In the server role the offer is the client's choice, and says nothing.

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::bindings::{Libcrypto, Libssl, Newer, OSSL_LIB_CTX, SSL_CTX, X509};
 use crate::evp::Caches;
+use crate::marks::Marks;
 use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::refusal::Refusals;
 use crate::registries::{Registries, current_registry};
-use crate::session::{Marks, SecurityCallback};
+use crate::session::SecurityCallback;
 use peerkey_guest::policy::Policies;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.

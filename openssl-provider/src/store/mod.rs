@@ -298,6 +298,7 @@ fn entered<const SLOT: usize>(
     // SAFETY: OpenSSL's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, raw) };
     guarded("store", None, || body(context)).unwrap_or_else(|| {
+        guarded("store_failed", (), || judge::say_that_it_failed(context));
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
         0
     })
