@@ -21,7 +21,7 @@ mod strict;
 mod tests;
 
 #[cfg(feature = "pkix")]
-pub(crate) use strict::Examined;
+pub(crate) use strict::{Asked, Examined, foresee};
 
 use authority::Findings;
 use cases::{CaseState, Level, Requirement};

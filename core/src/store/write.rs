@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Transaction, params};
+use rusqlite::{Connection, OpenFlags, ToSql, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
@@ -87,14 +87,11 @@ impl Writer<'_> {
             self.denial(denial)?;
         }
         for (name, (meant, in_rule)) in &self.protocols.0 {
-            self.put("INSERT INTO protocol VALUES (?1, ?2, ?3)", params![name, meant, in_rule])?;
+            self.word("protocol", name, meant, Some(in_rule))?;
         }
         for program in &policy.programs {
             let (protocol, place) = (program.protocol.as_str(), program.place.to_string());
-            self.put(
-                "INSERT INTO program VALUES (?1, ?2, ?3)",
-                params![program.path, protocol, place],
-            )?;
+            self.word("program", &program.path, protocol, Some(place))?;
         }
         self.sources(policy)?;
         self.meta(policy, now, anchors, bindings)
@@ -125,15 +122,8 @@ impl Writer<'_> {
             | u8::from(anchor.purposes.email) << 2;
         let certificate = &anchor.certificate;
         self.put(
-            "INSERT INTO anchor VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                authority,
-                certificate.subject(),
-                anchor.key.0,
-                certificate.fingerprint(),
-                purposes,
-                certificate.der()
-            ],
+            "INSERT INTO anchor VALUES (NULL, ?1, ?2, ?3, ?4, ?5)",
+            params![authority, certificate.subject(), anchor.key.0, purposes, certificate.der()],
         )
     }
 
@@ -185,7 +175,7 @@ impl Writer<'_> {
             ],
         )?;
         for path in rule.applications.iter().flatten() {
-            self.put("INSERT OR IGNORE INTO application VALUES (?1)", [path])?;
+            self.word("application", path, "", None::<i64>)?;
         }
         let every_peer = vec![Pattern::Any];
         let protocols = protocols.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()]);
@@ -202,19 +192,18 @@ impl Writer<'_> {
     fn child(&self, pattern: &Pattern) -> rusqlite::Result<()> {
         let (Pattern::Host(host) | Pattern::Domain(host)) = pattern else { return Ok(()) };
         let Some(domain) = host.parent() else { return Ok(()) };
-        let sql = "INSERT OR IGNORE INTO rule_child VALUES (?1, ?2)";
-        self.put(sql, params![domain.as_str(), host.as_str()])
+        self.word("child", domain.as_str(), host.as_str(), None::<i64>)
     }
 
     fn constraint(&self, id: usize, constraint: &Constraint) -> rusqlite::Result<()> {
         let (peers, protocols) = self.scope(&constraint.scope);
         let place = constraint.place.to_string();
-        self.put(
-            "INSERT INTO ca_limit VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id, peers, protocols, constraint.scope.until, place],
-        )?;
+        let until = constraint.scope.until;
         for key in &constraint.cas {
-            self.put("INSERT OR IGNORE INTO ca_limit_key VALUES (?1, ?2)", params![key.0, id])?;
+            self.put(
+                "INSERT OR IGNORE INTO ca_limit VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![key.0, id, peers, protocols, until, place],
+            )?;
         }
         Ok(())
     }
@@ -237,10 +226,7 @@ impl Writer<'_> {
     fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
         for source in &policy.sources {
             let path = source.path.to_string_lossy();
-            self.put(
-                "INSERT OR REPLACE INTO source VALUES (?1, ?2)",
-                params![path, source.sha256],
-            )?;
+            self.word("source", &path, source.sha256, None::<i64>)?;
         }
         Ok(())
     }
@@ -271,7 +257,7 @@ impl Writer<'_> {
             ("bindings", bindings.to_string()),
         ];
         for (name, value) in values {
-            self.put("INSERT INTO meta VALUES (?1, ?2)", params![name, value])?;
+            self.word("meta", name, value, None::<i64>)?;
         }
         Ok(())
     }
@@ -279,6 +265,17 @@ impl Writer<'_> {
     fn scope(&self, scope: &Scope) -> (Option<String>, Option<String>) {
         let protocols = self.protocols.meant(scope.protocols.as_ref());
         (join(scope.peers.as_ref()), join(protocols.as_ref()))
+    }
+
+    fn word(
+        &self,
+        what: &str,
+        word: &str,
+        value: impl ToSql,
+        more: Option<impl ToSql>,
+    ) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO word VALUES (?1, ?2, ?3, ?4)";
+        self.put(sql, params![what, word, value, more])
     }
 
     fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
