@@ -12,6 +12,7 @@ mod der;
 #[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
 pub mod fuzz;
 pub mod key;
+pub mod keys;
 pub mod pattern;
 pub mod peer;
 #[cfg(feature = "source")]
@@ -22,4 +23,5 @@ pub mod rule;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod store;
+mod time_text;
 pub mod verdict;

@@ -57,6 +57,8 @@ pub(super) struct CaseState {
     pub(super) monitored: bool,
     /// Who must vouch.
     pub(super) accept: Accept,
+    /// Whether the program expects this peer; else it is only claimed.
+    pub(super) expected: bool,
     /// Whether it may grant what the program refuses; a claim may only limit.
     pub(super) grants: bool,
     /// Whether the program's own acceptance is about this peer.
@@ -421,6 +423,7 @@ impl<'a> Builder<'a> {
             rule: name,
             monitored,
             accept,
+            expected: expected && self.level == Level::Handshake,
             grants,
             application_counts: true,
             exempt: Exempt::Nothing,

@@ -12,7 +12,7 @@ use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHE
 use crate::pattern::Pattern;
 use crate::policy::{
     Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
-    Rule, Scope,
+    Rule, Scope, Tofu,
 };
 use crate::protocol::Protocol;
 use crate::query::Role;
@@ -113,7 +113,28 @@ impl Writer<'_> {
                 let written = pins.iter().map(|pin| self.pin(id, pin)).sum::<Result<usize, _>>()?;
                 ("pin", (0, written))
             }
+            AuthorityKind::Tofu(tofu) => {
+                self.tofu(id, tofu)?;
+                ("tofu", (0, 0))
+            }
         })
+    }
+
+    fn tofu(&self, authority: usize, tofu: &Tofu) -> rusqlite::Result<()> {
+        let rotate_with: Vec<_> = tofu.rotate_with.iter().map(usize::to_string).collect();
+        self.put(
+            "INSERT INTO tofu VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                authority,
+                tofu.holds,
+                tofu.users,
+                rotate_with.join(","),
+                tofu.keys_per_peer,
+                tofu.forget_after,
+                tofu.min_age,
+                tofu.min_sightings
+            ],
+        )
     }
 
     fn anchor(&self, authority: usize, anchor: &Anchor) -> rusqlite::Result<()> {
