@@ -115,7 +115,7 @@ pub(crate) struct StoredDenial {
 impl Compiled {
     /// Opens the file at `path`, which SQLite takes as it is. It must never change in place.
     pub fn open(path: &str) -> Result<Self, StoreError> {
-        let fail = |error: rusqlite::Error| StoreError::new(path, error);
+        let fail = |error: rusqlite::Error| StoreError::sqlite(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -134,8 +134,8 @@ impl Compiled {
             return Err(StoreError::new(path, why));
         }
         let meta = read_meta(&connection).map_err(fail)?;
-        let (meta, lengths) =
-            meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
+        let (meta, lengths) = meta
+            .ok_or_else(|| StoreError::new(path, "its settings are damaged: run peerkey apply"))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -424,7 +424,7 @@ impl Compiled {
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
-        StoreError::new(&self.path, error)
+        StoreError::sqlite(&self.path, &error)
     }
 }
 
