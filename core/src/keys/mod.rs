@@ -3,6 +3,7 @@
 //! A file `keys.db` for each user, and one for the machine. A decision only reads them; what it saw is
 //! written once the whole verdict was accept and the handshake has finished.
 
+pub mod place;
 mod read;
 mod remember;
 mod schema;

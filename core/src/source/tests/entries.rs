@@ -6,7 +6,10 @@ use super::*;
 #[test]
 fn authorities() {
     check(&[
-        ("[authority.a]", &[("2:1", &["[authority.a] has no \"kind\"", "\"pin\", \"tofu\" or \"x509\""])]),
+        (
+            "[authority.a]",
+            &[("2:1", &["[authority.a] has no \"kind\"", "\"pin\", \"tofu\" or \"x509\""])],
+        ),
         (
             "[authority.a]\nanchors = [\"pki/root.pem\"]",
             &[("2:1", &["no \"kind\"", "write kind = \"x509\""])],
