@@ -153,6 +153,9 @@ impl<'a> Decision<'a> {
 
     /// Whether a case hangs on remembered keys: only then is a book needed.
     pub fn consults_book(&mut self) -> Result<bool, StoreError> {
+        if self.policy.meta().remembering == 0 {
+            return Ok(false);
+        }
         for index in 0..self.cases.len() {
             if !self.remembering(index)?.is_empty() {
                 return Ok(true);

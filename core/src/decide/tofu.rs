@@ -83,7 +83,16 @@ impl Decision<'_> {
                 );
                 (Found::silent(text), Memory::Other)
             }
-            (None, None) => first(tofu, peer),
+            (None, None) => match first(tofu, peer) {
+                (_, Memory::First) if let Err(why) = book.may_remember() => {
+                    let text = format!(
+                        "{peer} was never met before, and that its key is new \
+                        cannot be remembered: {why}"
+                    );
+                    (Found::silent(text), Memory::Nothing)
+                }
+                found => found,
+            },
         })
     }
 

@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 
-pub use read::Keys;
+pub use read::{Access, Keys};
 pub(crate) use remember::DAY;
 pub use remember::{Lost, PERSON, Seen, Sighting};
 pub use schema::SCHEMA;
@@ -116,22 +116,35 @@ impl fmt::Display for Service {
 pub trait Book {
     /// Every key that is known of this peer: the machine's and the user's.
     fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError>;
+
+    /// Why a first use could not be remembered, if that is known already: then it is none.
+    fn may_remember(&self) -> Result<(), KeysError> {
+        Ok(())
+    }
 }
 
 /// Why keys cannot be read or remembered: the file and the cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeysError(String);
+pub struct KeysError {
+    path: String,
+    why: String,
+}
 
 impl KeysError {
     /// An error about the file at `path`.
     pub fn new(path: &str, why: impl fmt::Display) -> Self {
-        Self(format!("the remembered keys in {path}: {why}"))
+        Self { path: path.into(), why: why.to_string() }
+    }
+
+    /// The cause alone.
+    pub fn why(&self) -> &str {
+        &self.why
     }
 }
 
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "the remembered keys in {}: {}", self.path, self.why)
     }
 }
 

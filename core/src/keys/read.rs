@@ -1,5 +1,7 @@
 //! Look-ups of remembered keys.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::schema::{Form, SCHEMA, form, migrate};
@@ -14,6 +16,17 @@ pub struct Keys {
     pub(super) connection: Connection,
     path: String,
     is_machine: bool,
+}
+
+/// How far a file may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It is only read.
+    Read,
+    /// It may be written to; what another program began and could not end is undone.
+    Write,
+    /// If it is empty, it gets its tables.
+    Make,
 }
 
 /// The columns of a key, in the order that [`known_key`] reads them.
@@ -36,16 +49,49 @@ impl Keys {
         Self::with(path, flags, false)
     }
 
+    /// Opens a file through a file system of the caller's, which SQLite knows by this name, and in
+    /// somebody else's process: no lock is waited for longer than `patience`. None where nothing was
+    /// written yet, unless it is `made`. An older schema is left to the command.
+    pub fn open_through(
+        vfs: &str,
+        path: &str,
+        access: Access,
+        patience: Duration,
+    ) -> Result<Option<Self>, KeysError> {
+        let fail = |error: rusqlite::Error| KeysError::new(path, error);
+        let way = match access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write | Access::Make => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let flags = way | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags_and_vfs(path, flags, vfs).map_err(fail)?;
+        connection.busy_timeout(patience).map_err(fail)?;
+        let mut now = form(&connection).map_err(fail)?;
+        if now == Form::Empty && access != Access::Make {
+            return Ok(None);
+        }
+        if now == Form::Empty {
+            migrate(&mut connection).map_err(fail)?;
+            now = form(&connection).map_err(fail)?;
+        }
+        Self::checked(connection, path, now).map(Some)
+    }
+
     /// The same keys as the decisions of the machine's administrator.
     #[must_use]
     pub fn of_machine(self) -> Self {
         Self { is_machine: true, ..self }
     }
 
+    /// The same, under the path that people know in place of SQLite's name.
+    #[must_use]
+    pub fn called(self, path: &str) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
     fn with(path: &str, flags: OpenFlags, is_machine: bool) -> Result<Self, KeysError> {
         let fail = |error: rusqlite::Error| KeysError::new(path, error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
-        connection.set_prepared_statement_cache_capacity(16);
         let mut now = form(&connection).map_err(fail)?;
         let writable = flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
         let is_old = now == Form::Empty || matches!(now, Form::Keys(schema) if schema < SCHEMA);
@@ -53,7 +99,12 @@ impl Keys {
             migrate(&mut connection).map_err(fail)?;
             now = form(&connection).map_err(fail)?;
         }
-        match now {
+        let keys = Self::checked(connection, path, now)?;
+        Ok(Self { is_machine, ..keys })
+    }
+
+    fn checked(connection: Connection, path: &str, form: Form) -> Result<Self, KeysError> {
+        match form {
             Form::Keys(SCHEMA) => {}
             Form::Keys(schema) => {
                 let why = format!("they have schema {schema}, and this program reads {SCHEMA}");
@@ -64,7 +115,8 @@ impl Keys {
                 return Err(KeysError::new(path, "the file holds no keys of peerkey's"));
             }
         }
-        Ok(Self { connection, path: path.to_owned(), is_machine })
+        connection.set_prepared_statement_cache_capacity(16);
+        Ok(Self { connection, path: path.to_owned(), is_machine: false })
     }
 
     pub(super) fn error(&self, error: &rusqlite::Error) -> KeysError {

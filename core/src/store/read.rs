@@ -52,6 +52,8 @@ pub struct Meta {
     pub constraints: u64,
     /// For how many programs it says what they speak.
     pub programs: u64,
+    /// How many authorities remember keys.
+    pub remembering: u64,
     /// How many anchors there are.
     pub anchors: u64,
     /// How many bindings there are.
@@ -479,6 +481,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             smime_rules: count("smime_rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
+            remembering: count("remembering")?,
             programs: count("programs")?,
             anchors: count("anchors")?,
             bindings: count("bindings")?,

@@ -275,6 +275,8 @@ impl Writer<'_> {
     ) -> rusqlite::Result<()> {
         let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
         let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
+        let remembers = |a: &&crate::policy::Authority| matches!(a.kind, AuthorityKind::Tofu(_));
+        let remembering = policy.authorities.iter().filter(remembers).count();
         let values = [
             ("mode", mode.to_owned()),
             ("enforce", enforce.to_owned()),
@@ -287,6 +289,7 @@ impl Writer<'_> {
             ("smime_rules", policy.rules.iter().filter(|r| is_for_smime(r)).count().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
+            ("remembering", remembering.to_string()),
             ("programs", policy.programs.len().to_string()),
             ("anchors", anchors.to_string()),
             ("bindings", bindings.to_string()),
