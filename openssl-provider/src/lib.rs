@@ -19,6 +19,7 @@ mod objects;
 mod openssl;
 mod parameters;
 mod params;
+mod pending;
 mod refusal;
 mod registries;
 mod sentence;

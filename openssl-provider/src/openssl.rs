@@ -14,9 +14,11 @@ use crate::hook;
 use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
+use crate::pending;
 use crate::refusal::Refusals;
 use crate::registries::Registries;
 use crate::session::{Marks, SecurityCallback};
+use peerkey_guest::keys::{Books, Surroundings};
 use peerkey_guest::policy::Policies;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
@@ -38,6 +40,8 @@ pub(crate) struct OpenSsl {
     pub(crate) probes: [AtomicPtr<X509>; 2],
     /// Under this index an SSL finds the protocols that it offered.
     pub(crate) offer_index: c_int,
+    /// Under this index an SSL finds what is to be remembered of it.
+    pub(crate) pending_index: c_int,
     /// Under this index an SSL_CTX finds the policy that its cache is of.
     pub(crate) era_index: c_int,
     flush: OnceLock<FlushSessions>,
@@ -49,6 +53,8 @@ pub(crate) struct OpenSsl {
     pub(crate) settings: Settings,
     /// The policy in force.
     pub(crate) policies: Policies<Caches>,
+    /// The remembered keys.
+    pub(crate) books: Books,
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }
@@ -121,10 +127,11 @@ fn publish(mut openssl: OpenSsl) -> Option<&'static OpenSsl> {
 }
 
 /// The indices that we use, in this order. The functions fit what is put there.
-const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 3] = [
+const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 4] = [
     (CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
     (CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
     (CRYPTO_EX_INDEX_SSL_CTX, None, None),
+    (CRYPTO_EX_INDEX_SSL, Some(pending::copied), Some(pending::freed)),
 ];
 
 /// # Safety
@@ -152,9 +159,10 @@ impl OpenSsl {
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
         // SAFETY: as `INDICES` says it.
-        let [run_index, offer_index, era_index] =
+        let [run_index, offer_index, era_index, pending_index] =
             INDICES.map(|(class, dup, free)| unsafe { new_index(&crypto, class, dup, free) });
         let settings = settings();
+        let policies = Policies::new(&settings.state_dir);
         Some(Self {
             base: object.base,
             slot: 0,
@@ -165,11 +173,13 @@ impl OpenSsl {
             probes: Default::default(),
             offer_index,
             era_index,
+            pending_index,
             flush: OnceLock::new(),
             marks: Marks::new(),
             security: OnceLock::new(),
             registries: Registries::new(&crypto),
-            policies: Policies::new(&settings.state_dir),
+            books: Books::new(policies.folder(), Surroundings::of_now()),
+            policies,
             refusals: Refusals::new(&crypto),
             settings,
             crypto,
@@ -178,7 +188,7 @@ impl OpenSsl {
 
     /// Takes the same indices in the registry of another library context. False if one is in use there.
     pub(crate) fn takes_indices(&self) -> bool {
-        let ours = [self.run_index, self.offer_index, self.era_index];
+        let ours = [self.run_index, self.offer_index, self.era_index, self.pending_index];
         INDICES.into_iter().zip(ours).all(|((class, dup, free), ours)| {
             // SAFETY: as `INDICES` says it; those below ours are never used.
             let next = || unsafe { new_index(&self.crypto, class, dup, free) };

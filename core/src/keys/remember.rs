@@ -1,5 +1,7 @@
 //! Writing down what was seen: a first use, a key that others vouched for, a key that came again.
 
+use std::fmt;
+
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::read::{COLUMNS, known_key};
@@ -55,6 +57,14 @@ pub enum Seen {
 pub struct Lost {
     /// What stands there.
     pub other: KnownKey,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KnownKey { peer, service, key, state, .. } = &self.other;
+        write!(f, "meanwhile {key} is {} for {peer} over {service}; ", state.as_str())?;
+        write!(f, "to accept this one: peerkey keys accept {peer}")
+    }
 }
 
 impl Keys {

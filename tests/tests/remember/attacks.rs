@@ -1,0 +1,1 @@
+//! Peers that would like to be remembered.
