@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Decision, Fault};
+use peerkey_core::keys::Book;
 use peerkey_core::query::Query;
 use peerkey_core::source::{self, Diagnostic, Loaded};
 use peerkey_core::store::{self, Compiled, StoreError};
@@ -65,8 +66,12 @@ pub fn ask(
     query: &Query,
     program: &Program,
     crypto: &dyn Crypto,
+    book: Option<&dyn Book>,
 ) -> Result<Answer, NoAnswer> {
     let mut decision = Decision::new(policy, query, crypto)?;
+    if let Some(book) = book {
+        decision = decision.with_book(book);
+    }
     if !decision.consults_application() {
         let verdict = decision.conclude(&Application::NotAsked)?;
         if !verdict.is_accept() || *program == Program::Unstated {

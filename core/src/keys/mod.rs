@@ -3,19 +3,31 @@
 //! A file `keys.db` for each user, and one for the machine. A decision only reads them; what it saw is
 //! written once the whole verdict was accept and the handshake has finished.
 
+#[cfg(feature = "source")]
+mod edit;
+#[cfg(feature = "source")]
+mod machine;
 pub mod place;
 mod read;
 mod remember;
 mod schema;
+#[cfg(feature = "source")]
+mod select;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+#[cfg(feature = "source")]
+pub use edit::{Change, Done, Edit, EditResult, Given, Put, Undone};
+#[cfg(feature = "source")]
+pub use machine::publish_machine;
 pub use read::{Access, Keys};
 pub(crate) use remember::DAY;
 pub use remember::{Lost, PERSON, Seen, Sighting};
 pub use schema::SCHEMA;
+#[cfg(feature = "source")]
+pub use select::Filter;
 
 use crate::key::KeyHash;
 use crate::peer::Name;
@@ -139,6 +151,14 @@ impl KeysError {
     /// The cause alone.
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    /// Whether the file is damaged, in SQLite's words.
+    #[cfg(feature = "source")]
+    pub fn is_damage(&self) -> bool {
+        ["database disk image is malformed", "file is not a database"]
+            .iter()
+            .any(|words| self.why.starts_with(words))
     }
 }
 

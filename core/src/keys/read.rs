@@ -119,6 +119,16 @@ impl Keys {
         Ok(Self { connection, path: path.to_owned(), is_machine: false })
     }
 
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    #[cfg(feature = "source")]
+    pub(super) fn is_machine(&self) -> bool {
+        self.is_machine
+    }
+
     pub(super) fn error(&self, error: &rusqlite::Error) -> KeysError {
         KeysError::new(&self.path, error)
     }

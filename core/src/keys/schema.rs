@@ -10,15 +10,18 @@ pub(super) const APPLICATION_ID: i64 = 0x504b_6b79;
 
 /// What brings a file from each schema to the next one; the first starts from nothing.
 const STEPS: [&str; SCHEMA as usize] = ["
-CREATE TABLE key (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, protocol TEXT NOT NULL,
+CREATE TABLE key (id INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL, protocol TEXT NOT NULL,
   port INTEGER NOT NULL, hash BLOB NOT NULL, spki BLOB NOT NULL, certificate BLOB,
   state TEXT NOT NULL, origin TEXT NOT NULL, first_seen INTEGER NOT NULL,
   last_seen INTEGER NOT NULL, sightings INTEGER NOT NULL, until INTEGER,
   UNIQUE (peer, protocol, port, hash));
--- What people changed, so that it can be undone: for each row that a change touched, how it was
--- before, as JSON; NULL where there was none.
+-- What people changed, so that it can be undone: each row that a change touched, as it was before;
+-- all NULL where there was none. A number of a key is never given to another one, or a change that is
+-- undone would take the wrong key.
 CREATE TABLE change (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, what TEXT NOT NULL);
-CREATE TABLE change_row (change INTEGER NOT NULL, key INTEGER NOT NULL, before TEXT,
+CREATE TABLE change_row (change INTEGER NOT NULL, key INTEGER NOT NULL, peer TEXT, protocol TEXT,
+  port INTEGER, hash BLOB, spki BLOB, certificate BLOB, state TEXT, origin TEXT,
+  first_seen INTEGER, last_seen INTEGER, sightings INTEGER, until INTEGER,
   PRIMARY KEY (change, key)) WITHOUT ROWID;
 "];
 
