@@ -154,7 +154,7 @@ fn known_before(own: &KnownKey, tofu: &Tofu, peer: &Name, now: i64) -> (Found, M
 
 fn first(tofu: &Tofu, peer: &Name) -> (Found, Memory) {
     if tofu.holds {
-        let text = format!("{peer} was never met before: its key is held; {}", remedy(peer));
+        let text = format!("it never met {peer}; {}", remedy(peer));
         return (Found::silent(text), Memory::FirstHeld);
     }
     if tofu.min_age > 0 || tofu.min_sightings > 1 {
@@ -166,12 +166,12 @@ fn first(tofu: &Tofu, peer: &Name) -> (Found, Memory) {
 
 fn changed(before: &KnownKey, peer: &Name, now: i64) -> String {
     format!(
-        "the key of {peer} changed: it was {} since {}, seen on {} days, last {}; {}",
+        "the key of {peer} changed; {}; it was {} since {}, seen on {} days, last {}",
+        remedy(peer),
         before.key,
         day(before.first_seen),
         before.sightings,
         ago(now - before.last_seen),
-        remedy(peer)
     )
 }
 

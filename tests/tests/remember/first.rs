@@ -9,7 +9,7 @@ use peerkey_tests::site::Peerkey;
 use crate::{ROUTER, WORLD, accepted, file, known, policy, refused, router, scene, serve, visit};
 
 const CLIENTS: [Client; 5] =
-    [Client::Curl, Client::Urllib, Client::SClient, Client::Asyncio, Client::Node];
+    [Client::Curl, Client::Urllib, Client::SClient, Client::Asyncio, Client::NodeFetch];
 
 #[test]
 fn one_program_meets_it_and_all_know_it() {
@@ -23,7 +23,7 @@ fn one_program_meets_it_and_all_know_it() {
         for client in CLIENTS {
             accepted(&visit(&scene, &real, client));
             // Node shows a code only.
-            let words: &[&str] = if client == Client::Node { &[] } else { &["changed"] };
+            let words: &[&str] = if client == Client::NodeFetch { &[] } else { &["changed"] };
             refused(&visit(&scene, &other, client), words);
         }
         assert_eq!(known(&scene), met, "{first:?}");
