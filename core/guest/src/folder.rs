@@ -136,6 +136,16 @@ impl Folder {
         &self.path
     }
 
+    /// Whether it was opened, and still is.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// Whether the process has the same root folder as at init.
+    pub(crate) fn is_in_its_root(&self) -> bool {
+        root() == self.root
+    }
+
     /// Which file stands under this name now. Refuses what others than its owner could have written.
     pub fn look(&self, name: &CStr) -> Result<FileId, FolderError> {
         self.in_folder(name, |folder, name| {

@@ -85,10 +85,8 @@ impl Decision<'_> {
             }
             (None, None) => match first(tofu, peer) {
                 (_, Memory::First) if let Err(why) = book.may_remember() => {
-                    let text = format!(
-                        "{peer} was never met before, and that its key is new \
-                        cannot be remembered: {why}"
-                    );
+                    let (why, path) = (why.why(), why.path());
+                    let text = format!("its first key cannot be remembered: {why} ({path})");
                     (Found::silent(text), Memory::Nothing)
                 }
                 found => found,

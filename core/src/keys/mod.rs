@@ -148,6 +148,11 @@ impl KeysError {
         Self { path: path.into(), why: why.to_string() }
     }
 
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The cause alone.
     pub fn why(&self) -> &str {
         &self.why

@@ -83,6 +83,11 @@ impl Keys {
         Self { is_machine: true, ..self }
     }
 
+    /// From now on waits for other programs' locks no longer than this.
+    pub fn wait_at_most(&self, patience: Duration) -> Result<(), KeysError> {
+        self.connection.busy_timeout(patience).map_err(|error| self.error(&error))
+    }
+
     /// The same, under the path that people know in place of SQLite's name.
     #[must_use]
     pub fn called(self, path: &str) -> Self {

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
 mod attacks;
+mod files;
 mod first;
+mod processes;
+mod worker;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

@@ -21,8 +21,10 @@ use crate::fork::{PerProcess, process_id};
 use crate::recent::soon;
 use shelf::{Shelf, Shelves, UserKeys};
 
-/// No lock of another process is waited for longer.
+/// No lock of another process is waited for longer by a decision.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The handshake has finished by then, and what is not written is lost.
+const PATIENCE_TO_WRITE: Duration = Duration::from_millis(1500);
 
 /// What the environment of a process said about its user, when the process began.
 #[derive(Clone, Debug, Default)]

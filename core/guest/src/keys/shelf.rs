@@ -12,9 +12,11 @@ use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting
 use peerkey_core::peer::Name;
 
 use super::vfs::{self, FILE, Offered};
-use super::{PATIENCE, shown};
+use super::{PATIENCE, PATIENCE_TO_WRITE, shown};
 use crate::folder::{FileId, Folder, OwnFile};
 use crate::recent::soon;
+
+const ENABLE: &str = "peerkey keys enable-user makes a folder";
 
 /// More connections than this are not kept for later.
 const KEPT: usize = 4;
@@ -80,6 +82,8 @@ impl Shelf {
         let mut shelf = Self { uid: user.uid, system: None, is_roots: false, home: None };
         for place in places(state.path(), user) {
             match place.condition {
+                // In another root its path is somebody else's.
+                Condition::OwnedByUser(_) if !state.is_in_its_root() => {}
                 Condition::OwnedByUser(owned) => {
                     shelf.home = Some((Arc::new(Folder::own(&place.folder)), owned));
                 }
@@ -103,15 +107,14 @@ impl Shelf {
             }
         }
         match &self.home {
-            Some((home, owned)) if self.owns(owned) => Ok(home),
+            Some((home, owned)) if home.is_held() || self.owns(owned) => Ok(home),
             Some((home, owned)) => {
-                let why = format!("{} belongs to another user", owned.display());
+                let why = format!("{} is another user's; {ENABLE}", owned.display());
                 Err(KeysError::new(&shown(&home.path().join(USER_FILE)), why))
             }
             None => {
                 let path = self.system.as_ref().map(|system| system.path().join(USER_FILE));
-                let why = "there is no such folder: peerkey keys enable-user makes it";
-                Err(KeysError::new(&shown(&path.unwrap_or_default()), why))
+                Err(KeysError::new(&shown(&path.unwrap_or_default()), ENABLE))
             }
         }
     }
@@ -225,7 +228,12 @@ impl UserKeys {
         seen: &[Sighting],
         now: i64,
     ) -> Result<Option<Lost>, KeysError> {
-        vfs::within(&self.folder, || self.keys.remember(seen, now))
+        vfs::within(&self.folder, || {
+            self.keys.wait_at_most(PATIENCE_TO_WRITE)?;
+            let lost = self.keys.remember(seen, now)?;
+            self.keys.wait_at_most(PATIENCE)?;
+            Ok(lost)
+        })
     }
 }
 
