@@ -100,11 +100,13 @@ impl Program {
     }
 
     fn threads(&self, count: usize) {
-        let met: usize = thread::scope(|scope| {
-            let meet = |number| move || usize::from(self.meet(&format!("t{number}.lan")) == "met");
+        let said: Vec<String> = thread::scope(|scope| {
+            let meet = |number| move || self.meet(&format!("t{number}.lan"));
             let threads: Vec<_> = (0..count).map(|number| scope.spawn(meet(number))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
+        let met = said.iter().filter(|said| *said == "met").count();
+        said.iter().filter(|said| *said != "met").for_each(|said| say(said));
         say(&format!("{met} threads met"));
     }
 

@@ -1,6 +1,7 @@
 //! The remembered keys in somebody else's process: the machine's and those of the program's user.
 
 mod file;
+mod gate;
 mod shelf;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use peerkey_core::keys::place::{Condition, USER_FILE, User, machine_file, places
 use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting};
 use peerkey_core::peer::Name;
 
+use super::gate::{self, Inside};
 use super::vfs::{self, FILE, Offered};
 use super::{PATIENCE, PATIENCE_TO_WRITE, shown};
 use crate::folder::{FileId, Folder, OwnFile};
@@ -184,6 +185,11 @@ fn fail(folder: &Folder, why: impl std::fmt::Display) -> KeysError {
     KeysError::new(&shown(&folder.path().join(USER_FILE)), why)
 }
 
+fn inside(folder: &Folder) -> Result<Inside, KeysError> {
+    let too_many = || fail(folder, "too many threads of this program want them at once");
+    gate::enter(PATIENCE_TO_WRITE).ok_or_else(too_many)
+}
+
 /// An open file of a user's.
 pub(super) struct UserKeys {
     keys: ManuallyDrop<Keys>,
@@ -202,6 +208,7 @@ impl UserKeys {
         let path = shown(&folder.path().join(USER_FILE));
         let open = || Keys::open_through(vfs::NAME, &path, access, PATIENCE);
         let offered = Offered { descriptor, id, writable };
+        let _inside = inside(folder)?;
         let keys = vfs::within(folder, || vfs::open_with(offered, open))?;
         let opened = |keys| Self {
             keys: ManuallyDrop::new(keys),
@@ -220,6 +227,7 @@ impl UserKeys {
     }
 
     pub(super) fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
+        let _inside = inside(&self.folder)?;
         vfs::within(&self.folder, || self.keys.keys_of(peer))
     }
 
@@ -228,6 +236,7 @@ impl UserKeys {
         seen: &[Sighting],
         now: i64,
     ) -> Result<Option<Lost>, KeysError> {
+        let _inside = inside(&self.folder)?;
         vfs::within(&self.folder, || {
             self.keys.wait_at_most(PATIENCE_TO_WRITE)?;
             let lost = self.keys.remember(seen, now)?;
