@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 use std::process::{self, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use peerkey_core::key::KeyHash;
@@ -21,11 +22,15 @@ const NOW: i64 = 1_800_000_000;
 /// A state folder with root's, or the user's, own folder in it.
 struct Home {
     state: Temporary,
+    /// In a process one operation runs at a time, and a test that waits for a lock keeps others waiting.
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Home {
     fn new(name: &str) -> Self {
-        Self { state: temporary(&format!("keys-{name}")) }
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { state: temporary(&format!("keys-{name}")), _alone: alone }
     }
 
     /// As each copy of this library in a process has it.
@@ -233,9 +238,9 @@ fn a_file_of_the_hosts_is_neither_read_nor_written_nor_closed() {
     keys.remember(&[first(2)], NOW).unwrap_err();
     drop(keys);
     untouched(number);
-    // In the middle of a transaction, all that is to be written is in memory still.
+    // The lock is taken, and all that is to be written is in memory still.
     let raw = Raw::of(&books);
-    raw.run("BEGIN IMMEDIATE; UPDATE key SET last_seen = 7").unwrap();
+    raw.run("BEGIN EXCLUSIVE; UPDATE key SET last_seen = 7").unwrap();
     reuse(raw.number, &hosts);
     raw.run("COMMIT").unwrap_err();
     let number = raw.number;
