@@ -95,12 +95,7 @@ pub(super) fn csv(
                     headings = Some(found.iter().map(|field| field.trim().to_owned()).collect());
                     Ok(())
                 }
-                None => take(
-                    number,
-                    at,
-                    Err("this is no line of headings, and none came before: peer,protocol,spki"
-                        .into()),
-                ),
+                None => Err(io::Error::other("its first line has no headings: peer,protocol,spki")),
             };
         };
         take(number, at, line.and_then(|line| record(headings, line, help)))

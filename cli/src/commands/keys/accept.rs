@@ -8,7 +8,7 @@ use peerkey_core::protocol::Protocol;
 use super::add::{deeds, host_and_port};
 use super::choose::{agrees, comparable, listed, narrow, own_port};
 use super::report::Deed;
-use super::{Desk, Trouble, found, no, peer, protocol};
+use super::{Desk, Trouble, found, no, peer, picture, protocol};
 use crate::args::keys::AcceptArgs;
 use crate::clock::relative;
 use crate::commands::{FINE, NO};
@@ -163,10 +163,10 @@ fn compared(desk: &Desk<'_>, peer: &Name, given: &Given, here: &[KnownKey]) -> S
     let mut shown = String::new();
     for old in here.iter().filter(|key| key.key != given.key && key.state != State::Held) {
         let title = format!(
-            "{} until now: known since {}, seen on {} days, last {} ({})",
+            "{} until now: known since {}, seen on {}, last {} ({})",
             old.state.as_str(),
             relative(old.first_seen, desk.now),
-            old.sightings,
+            picture::days(old.sightings),
             relative(old.last_seen, desk.now),
             old.origin
         );
