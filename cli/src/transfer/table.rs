@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn fields_are_read_as_they_are_written() {
-        let read = |line| fields(line).map(|f| f.iter().map(|f| f.to_string()).collect::<Vec<_>>());
+        let read =
+            |line: &str| fields(line).map(|f| f.iter().map(|f| f.to_string()).collect::<Vec<_>>());
         assert_eq!(read("a,,b").unwrap(), ["a", "", "b"]);
         assert_eq!(read("\"a,\"\"b\",c,").unwrap(), ["a,\"b", "c", ""]);
         assert!(read("a,\"b").is_err());
