@@ -192,6 +192,15 @@ fn the_machines_word_goes_first() {
     lab.peerkey(&add).is(2).complains("administrator denied");
     lab.peerkey("keys undo --system").is(0);
     check(&lab, "a.pem").is(0);
+    // A damaged page counts for nothing, and root's own file is there to publish it again.
+    let published = lab.path("state/machine-1.db");
+    let mut bytes = fs::read(&published).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&published, bytes).unwrap();
+    check(&lab, "a.pem").is(1).says("it is damaged");
+    lab.peerkey("keys repair --system").is(0).says("published again");
+    check(&lab, "a.pem").is(0);
+    lab.peerkey(&add).is(0).complains("your own keys do not count there");
     // What root changes was lost: it begins again with what is published.
     fs::remove_file(lab.path("state/machine.db")).unwrap();
     lab.peerkey("keys add other.lan --protocol https --system --spki").is(2);

@@ -169,7 +169,7 @@ impl<'a> Import<'a> {
                 }
             }
         }
-        if self.lines % 1024 == 0 {
+        if self.lines.is_multiple_of(1024) {
             self.bar.set_position(at);
             self.bar.set_message(format!("{} lines", self.lines));
         }

@@ -112,6 +112,12 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
         Err(error) => return Err(error.clone().into()),
     };
     let Some(why) = why else {
+        if desk.system && desk.read().is_err() {
+            desk.publish(&desk.write()?)?;
+            let published = desk.published()?;
+            desk.screen.print(&format!("published again: {}\n", published.display()))?;
+            return Ok(FINE);
+        }
         desk.screen.print(&format!("{} is whole; nothing was changed\n", path.display()))?;
         return Ok(FINE);
     };
