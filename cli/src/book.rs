@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use peerkey_core::keys::place::{Condition, USER_FILE, User, machine_file, places};
 use peerkey_core::keys::{Book, Keys, KeysError, KnownKey};
 use peerkey_core::peer::Name;
+use peerkey_core::store::check_pages;
 
 /// The machine's keys as root changes them; programs read what is published of them.
 pub const MACHINE_SOURCE: &str = "machine.db";
@@ -105,6 +106,19 @@ pub fn read(path: &Path) -> Result<Option<Keys>, KeysError> {
     }
 }
 
+/// Opens the machine's published keys; None if there are none. A damaged page is an error, as it is for
+/// programs.
+pub fn read_machine(path: &Path) -> Result<Option<Keys>, KeysError> {
+    let found = read(path)?;
+    if found.is_some() {
+        check_pages(path).map_err(|_| {
+            let why = "it is damaged; publish it again with: peerkey keys --system repair";
+            KeysError::new(&path.display().to_string(), why)
+        })?;
+    }
+    Ok(found.map(Keys::of_machine))
+}
+
 /// Opens a file for writing, and makes it and its folder if they are not there: for its owner alone.
 pub fn write(path: &Path) -> Result<Keys, KeysError> {
     let shown = path.display().to_string();
@@ -155,7 +169,7 @@ pub struct Books(Vec<Result<Keys, KeysError>>);
 impl Books {
     /// Opens what there is.
     pub fn open(state_dir: &Path) -> Self {
-        let machine = read(&state_dir.join(machine_file())).map(|keys| keys.map(Keys::of_machine));
+        let machine = read_machine(&state_dir.join(machine_file()));
         let user = user_file(state_dir)
             .map_err(|why| KeysError::new("this user's file", why))
             .and_then(|path| read(&path));

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod protocol;
 pub mod query;
 pub mod rule;
+mod slot;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod store;

@@ -5,7 +5,7 @@
 //! program can send or read anything. Ours is put before the program's for this one handshake.
 
 use std::ffi::{c_int, c_long, c_void};
-use std::ptr::{fn_addr_eq, null_mut};
+use std::ptr::{NonNull, fn_addr_eq, null_mut};
 
 use peerkey_core::keys::{Seen, Sighting};
 use peerkey_core::verdict::Reason;
@@ -17,6 +17,7 @@ use crate::bindings::{
 use crate::context::Context;
 use crate::facts::now;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
+use crate::registries::{self, Index};
 use crate::sentence::Sentence;
 use crate::session::Accepted;
 use crate::ssl::Ssl;
@@ -51,12 +52,15 @@ pub(crate) fn wait(
     let (Some(libssl), Some(ours)) = (openssl.ssl(), INFO_CALLBACKS.get(openssl.slot())) else {
         return false;
     };
+    if !ssl.is_ours() {
+        return false;
+    }
     // SAFETY: the SSL is valid; under our index stands null or a box of ours.
     unsafe {
         let theirs = libssl.SSL_get_info_callback(ssl.raw());
         let theirs = theirs.filter(|theirs| !fn_addr_eq(*theirs, *ours));
         let pending = Box::into_raw(Box::new(Pending { theirs, seen, accepted, insists }));
-        if libssl.SSL_set_ex_data(ssl.raw(), openssl.pending_index, pending.cast()) != 1 {
+        if libssl.SSL_set_ex_data(ssl.raw(), index(openssl), pending.cast()) != 1 {
             drop(Box::from_raw(pending));
             return false;
         }
@@ -70,8 +74,21 @@ pub(crate) fn forget(context: Context<'_>) {
     let (openssl, Some(ssl)) = (context.openssl(), context.ssl()) else { return };
     if let Some(libssl) = openssl.ssl() {
         // SAFETY: libssl's own SSL, which this thread uses.
-        drop(unsafe { take(openssl, libssl, ssl.raw()) });
+        drop(unsafe { take(openssl, libssl, ssl) });
     }
+}
+
+fn index(openssl: &OpenSsl) -> c_int {
+    openssl.registries.number(Index::Pending)
+}
+
+/// What waits in an SSL.
+fn waiting(openssl: &OpenSsl, libssl: &Libssl, ssl: Ssl<'_>) -> Option<NonNull<Pending>> {
+    if !ssl.is_ours() {
+        return None;
+    }
+    // SAFETY: the SSL is valid; under our index stands null or a box of ours.
+    NonNull::new(unsafe { libssl.SSL_get_ex_data(ssl.raw(), index(openssl)).cast() })
 }
 
 /// Takes out what waits in an SSL, and gives the program its callback back.
@@ -79,15 +96,15 @@ pub(crate) fn forget(context: Context<'_>) {
 /// # Safety
 ///
 /// `ssl` is valid, of this copy of OpenSSL, and used by this thread alone.
-unsafe fn take(openssl: &OpenSsl, libssl: &Libssl, ssl: *mut SSL) -> Option<Box<Pending>> {
-    // SAFETY: as promised; under our index stands null or a box of ours, which is taken out.
+unsafe fn take(openssl: &OpenSsl, libssl: &Libssl, ssl: Ssl<'_>) -> Option<Box<Pending>> {
+    let pending = waiting(openssl, libssl, ssl)?;
+    let ssl = ssl.raw();
+    // SAFETY: as promised; it is a box of ours, which is taken out.
     unsafe {
-        let pending = libssl.SSL_get_ex_data(ssl, openssl.pending_index).cast::<Pending>();
-        if pending.is_null() || libssl.SSL_set_ex_data(ssl, openssl.pending_index, null_mut()) != 1
-        {
+        if libssl.SSL_set_ex_data(ssl, index(openssl), null_mut()) != 1 {
             return None;
         }
-        let pending = Box::from_raw(pending);
+        let pending = Box::from_raw(pending.as_ptr());
         let ours = INFO_CALLBACKS.get(openssl.slot());
         let current = libssl.SSL_get_info_callback(ssl);
         if current.zip(ours).is_some_and(|(current, ours)| fn_addr_eq(current, *ours)) {
@@ -105,14 +122,14 @@ unsafe extern "C" fn on_info<const SLOT: usize>(ssl: *const SSL, what: c_int, va
         // SAFETY: libssl passes a valid SSL, which this thread uses. It is const for the sake of
         // programs, and no constant.
         unsafe {
-            let raw = ssl.cast_mut();
-            let pending = libssl.SSL_get_ex_data(raw, openssl.pending_index).cast::<Pending>();
-            let theirs = pending.as_ref().and_then(|pending| pending.theirs);
-            let of_all = || libssl.SSL_CTX_get_info_callback(libssl.SSL_get_SSL_CTX(raw));
+            let ssl = Ssl::new(openssl, ssl.cast_mut());
+            let pending = waiting(openssl, libssl, ssl);
+            let theirs = pending.and_then(|pending| pending.as_ref().theirs);
+            let of_all = || libssl.SSL_CTX_get_info_callback(libssl.SSL_get_SSL_CTX(ssl.raw()));
             if what & SSL_CB_HANDSHAKE_DONE != 0
-                && let Some(pending) = take(openssl, libssl, raw)
+                && let Some(pending) = take(openssl, libssl, ssl)
             {
-                finished(openssl, libssl, Ssl::new(openssl, raw), *pending);
+                finished(openssl, libssl, ssl, *pending);
             }
             theirs.or_else(of_all)
         }
@@ -160,40 +177,18 @@ fn end(openssl: &OpenSsl, libssl: &Libssl, ssl: Ssl<'_>, why: Reason, insists: b
 
 /// Frees what waits with its SSL.
 pub(crate) unsafe extern "C" fn freed(
-    _: *mut c_void,
+    ssl: *mut c_void,
     pending: *mut c_void,
-    _: *mut CRYPTO_EX_DATA,
+    data: *mut CRYPTO_EX_DATA,
     _: c_int,
     _: c_long,
-    _: *mut c_void,
+    state: *mut c_void,
 ) {
-    if !pending.is_null() {
-        // SAFETY: OpenSSL calls this once, for what stands under our index.
-        guarded("free_pending", (), || drop(unsafe { Box::from_raw(pending.cast::<Pending>()) }));
-    }
-}
-
-/// A copy of an SSL has seen nothing. It has our info callback, and under it the program's.
-pub(crate) unsafe extern "C" fn copied(
-    _: *mut CRYPTO_EX_DATA,
-    _: *const CRYPTO_EX_DATA,
-    place: *mut *mut c_void,
-    _: c_int,
-    _: c_long,
-    _: *mut c_void,
-) -> c_int {
-    if !place.is_null() {
-        guarded("copy_pending", (), || {
-            // SAFETY: CRYPTO_get_ex_new_index(3): where the value for the copy stands, at first the
-            // original's.
-            unsafe {
-                let theirs = (*place).cast::<Pending>().as_ref().map(|pending| pending.theirs);
-                *place = theirs.map_or(null_mut(), |theirs| {
-                    let copy = Pending { theirs, seen: Vec::new(), accepted: None, insists: false };
-                    Box::into_raw(Box::new(copy)).cast()
-                });
-            }
-        });
-    }
-    1
+    // SAFETY: OpenSSL calls this once, for what stands under our index, with the state of that.
+    guarded("free_pending", (), || unsafe {
+        let is_ours = registries::is_marked(&*state.cast(), data, Index::Listening, ssl);
+        if is_ours && !pending.is_null() {
+            drop(Box::from_raw(pending.cast::<Pending>()));
+        }
+    });
 }

@@ -130,7 +130,7 @@ impl Judge<'_> {
             // A first key that loses is not to be resumed either.
             let later = if is_first { accepted } else { note(openssl, ssl, accepted) };
             if !pending::wait(openssl, ssl, seen, later, insists) && is_first {
-                let why = "it is out of memory".to_owned();
+                let why = "the end of its handshake would not be seen".to_owned();
                 return self.refuse(&Reason::NotRemembered(why), None);
             }
         } else if let Some(ssl) = ssl {

@@ -6,8 +6,10 @@
 mod apply;
 mod check;
 mod connect;
+mod keys;
 mod lab;
 mod policy;
 mod starttls;
 mod status;
 mod test;
+mod transfer;

@@ -22,6 +22,9 @@ mod strict;
 mod tests;
 mod tofu;
 
+#[cfg(feature = "pkix")]
+pub(crate) use strict::Examined;
+
 use authority::Findings;
 use cases::{CaseState, Level, Requirement};
 use limits::{Known, Limits};

@@ -24,7 +24,7 @@ pub use edit::{Change, Done, Edit, EditResult, Given, Put, Undone};
 pub use machine::publish_machine;
 pub use read::{Access, Keys};
 pub(crate) use remember::DAY;
-pub use remember::{Lost, PERSON, Seen, Sighting};
+pub use remember::{IMPORTED, Lost, PERSON, Seen, Sighting};
 pub use schema::SCHEMA;
 #[cfg(feature = "source")]
 pub use select::Filter;

@@ -15,8 +15,11 @@ pub(crate) const DAY: i64 = 86_400;
 /// No more keys of one peer wait for a person's word.
 const HELD_AT_MOST: i64 = 8;
 
-/// The origin of a key that a person accepted.
+/// What the origin of a key begins with that a person accepted.
 pub const PERSON: &str = "accepted by a person";
+
+/// What the origin of a key begins with that a person took over from another program.
+pub const IMPORTED: &str = "imported from ";
 
 /// What a verdict saw, to be written once its handshake has finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,8 +173,9 @@ fn trim(connection: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
     let Service { protocol, port } = &sighting.service;
     let sql = "DELETE FROM key WHERE id IN (SELECT id FROM key WHERE peer = ?1 AND protocol = ?2
        AND port = ?3 AND state = 'remembered'
-       ORDER BY origin = ?5 DESC, last_seen DESC, id DESC LIMIT -1 OFFSET ?4)";
+       ORDER BY instr(origin, ?5) = 1 OR instr(origin, ?6) = 1 DESC, last_seen DESC, id DESC LIMIT -1 OFFSET ?4)";
     let most = sighting.keys_per_peer.max(1);
-    connection.execute(sql, params![sighting.peer.to_string(), protocol, port, most, PERSON])?;
+    connection
+        .execute(sql, params![sighting.peer.to_string(), protocol, port, most, PERSON, IMPORTED])?;
     Ok(())
 }

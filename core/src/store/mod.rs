@@ -1,5 +1,6 @@
 //! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
 
+mod memo;
 mod pages;
 mod read;
 mod schema;

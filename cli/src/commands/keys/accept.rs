@@ -8,7 +8,7 @@ use peerkey_core::protocol::Protocol;
 use super::add::{deeds, host_and_port};
 use super::choose::{agrees, comparable, listed, narrow, own_port};
 use super::report::Deed;
-use super::{Desk, Trouble, found, no, peer, protocol};
+use super::{Desk, Trouble, found, no, peer, picture, protocol};
 use crate::args::keys::AcceptArgs;
 use crate::clock::relative;
 use crate::commands::{FINE, NO};
@@ -28,6 +28,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &AcceptArgs) -> Result<u8, Trouble> {
             format!("{peer}, {}: its key is accepted already: {}", given.service, given.key);
         return no(words);
     }
+    desk.warn_of_machine(&peer, &given.service)?;
     let shown = compared(desk, &peer, &given, &here);
     let question = format!("Accept the new key of {peer}, {}?", given.service);
     if !agrees(desk, &args.sure, &given.key, &shown, &question)? {
@@ -163,10 +164,10 @@ fn compared(desk: &Desk<'_>, peer: &Name, given: &Given, here: &[KnownKey]) -> S
     let mut shown = String::new();
     for old in here.iter().filter(|key| key.key != given.key && key.state != State::Held) {
         let title = format!(
-            "{} until now: known since {}, seen on {} days, last {} ({})",
+            "{} until now: known since {}, seen on {}, last {} ({})",
             old.state.as_str(),
             relative(old.first_seen, desk.now),
-            old.sightings,
+            picture::days(old.sightings),
             relative(old.last_seen, desk.now),
             old.origin
         );

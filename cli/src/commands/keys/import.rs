@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use openssl::hash::{MessageDigest, hash};
 use peerkey_core::certificate::printable;
-use peerkey_core::keys::{Given, Keys, Put};
+use peerkey_core::keys::{Filter, Given, IMPORTED, Keys, Put};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::json;
@@ -75,7 +75,7 @@ fn help(desk: &Desk<'_>, args: &ImportArgs) -> Result<Help, Trouble> {
     }
     if let Some(keys) = desk.read()? {
         let mut last = String::new();
-        keys.each(&peerkey_core::keys::Filter::default(), |key, _| {
+        keys.each(&Filter::default(), |key, _| {
             if key.peer != last {
                 names.push(key.peer.clone());
                 last = key.peer;
@@ -88,7 +88,7 @@ fn help(desk: &Desk<'_>, args: &ImportArgs) -> Result<Help, Trouble> {
         protocol: args.protocol.as_deref().map(protocol).transpose()?,
         names,
         certificates: certificates(&args.certificates)?,
-        origin: format!("imported from {}", printable(&name)),
+        origin: format!("{IMPORTED}{}", printable(&name)),
         until: desk.until(args.for_),
         crypto: System::start(),
     })
@@ -169,7 +169,7 @@ impl<'a> Import<'a> {
                 }
             }
         }
-        if self.lines % 1024 == 0 {
+        if self.lines.is_multiple_of(1024) {
             self.bar.set_position(at);
             self.bar.set_message(format!("{} lines", self.lines));
         }

@@ -21,13 +21,16 @@ use std::time::Duration;
 
 use peerkey_core::certificate::printable;
 use peerkey_core::keys::place::machine_file;
-use peerkey_core::keys::{Done, Edit, EditResult, Keys, KeysError, KnownKey, publish_machine};
+use peerkey_core::keys::{
+    Book, Done, Edit, EditResult, Keys, KeysError, KnownKey, Service, publish_machine,
+};
 use peerkey_core::peer::Name;
 use peerkey_core::protocol::Protocol;
 
 use super::{NO_ANSWER, no_result};
 use crate::args::Global;
 use crate::args::keys::{KeysArgs, KeysCommand};
+use crate::render::{ODD, styled};
 use crate::screen::Screen;
 use crate::{book, clock};
 
@@ -79,11 +82,22 @@ impl From<io::Error> for Trouble {
 
 impl From<KeysError> for Trouble {
     fn from(error: KeysError) -> Self {
-        let hint = match error.is_damage() {
-            true => "; set it aside, and save what can be read of it, with: peerkey keys repair",
-            false => "",
+        let said = error.to_string();
+        let hint = match () {
+            () if error.is_damage() => {
+                "; set it aside, and save what can be read of it, with: peerkey keys repair (with \
+                 --system if it is the machine's)"
+            }
+            () if said.contains("database is locked") => {
+                "; another program has been writing there for long: try again"
+            }
+            () if said.contains("disk is full") => "; make room on that disk, and try again",
+            () if said.contains("readonly database") => {
+                "; it cannot be written by this user, or lies on a disk that is read-only"
+            }
+            () => "",
         };
-        Self::Because(format!("{error}{hint}"))
+        Self::Because(said + hint)
     }
 }
 
@@ -116,8 +130,29 @@ impl Desk<'_> {
 
     /// The keys, for reading; None if there are none yet.
     fn read(&self) -> Result<Option<Keys>, Trouble> {
-        let keys = book::read(&self.published()?)?;
-        Ok(if self.system { keys.map(Keys::of_machine) } else { keys })
+        let path = self.published()?;
+        Ok(if self.system { book::read_machine(&path)? } else { book::read(&path)? })
+    }
+
+    /// The machine's word goes first: a user's keys do not count for a service for which it has some.
+    fn warn_of_machine(&self, peer: &Name, service: &Service) -> Result<(), Trouble> {
+        if self.system {
+            return Ok(());
+        }
+        let machine = Desk { system: true, ..*self };
+        let known = match machine.read()? {
+            Some(keys) => keys.keys_of(peer)?,
+            None => return Ok(()),
+        };
+        if known.iter().any(|key| key.service == *service) {
+            let words = format!(
+                "{}: this machine's administrator decided about {peer}, {service}: your own keys do \
+                 not count there\n",
+                styled(ODD, "note")
+            );
+            self.screen.complain(&words);
+        }
+        Ok(())
     }
 
     /// The keys, for writing.

@@ -21,6 +21,11 @@ pub(super) fn kind(spki: &[u8]) -> String {
     format!("{name} {}", key.bits())
 }
 
+/// `1 day`, `3 days`.
+pub(super) fn days(number: i64) -> String {
+    crate::render::count(usize::try_from(number).unwrap_or(0), "day")
+}
+
 const WIDTH: usize = 17;
 const HEIGHT: usize = 9;
 

@@ -47,6 +47,9 @@ impl Desk<'_> {
             }
             None => text.push_str(&format!("nothing had to be changed in {path}\n")),
         }
+        if !self.system && std::env::var_os("SUDO_UID").is_some() {
+            text.push_str("these are the keys of the user that sudo runs as, and not your own\n");
+        }
         Ok(self.screen.print(&text)?)
     }
 }

@@ -47,7 +47,7 @@ fn one(key: &KnownKey, desk: &Desk<'_>) -> String {
         .with(Branch::fact("origin", &key.origin))
         .with(Branch::fact("first seen", moment(key.first_seen)))
         .with(Branch::fact("last seen", moment(key.last_seen)))
-        .with(Branch::fact("seen on", format!("{} days", key.sightings)));
+        .with(Branch::fact("seen on", picture::days(key.sightings)));
     if let Some(until) = key.until {
         tree = tree.with(Branch::fact("until", moment(until)));
     }

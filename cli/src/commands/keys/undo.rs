@@ -112,6 +112,12 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
         Err(error) => return Err(error.clone().into()),
     };
     let Some(why) = why else {
+        if desk.system && desk.read().is_err() {
+            desk.publish(&desk.write()?)?;
+            let published = desk.published()?;
+            desk.screen.print(&format!("published again: {}\n", published.display()))?;
+            return Ok(FINE);
+        }
         desk.screen.print(&format!("{} is whole; nothing was changed\n", path.display()))?;
         return Ok(FINE);
     };
@@ -123,7 +129,7 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
         saved = keys.salvage(old)?;
     }
     drop((keys, old));
-    let aside = suffixed(&path, &format!("damaged-{}", desk.now));
+    let aside = free(&path, desk.now);
     let moved = fs::hard_link(&path, &aside).and_then(|()| fs::rename(&fresh, &path));
     if let Err(error) = moved {
         let _ = fs::remove_file(&fresh);
@@ -134,7 +140,7 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
     let keys = book::write(&path)?;
     desk.publish(&keys)?;
     let left = keys.count(&Filter::default())?;
-    said(desk, &path, &aside, &printable(&why), saved.max(left))
+    said(desk, &path, &aside, &printable(&why.replace('\n', " ")), saved.max(left))
 }
 
 fn said(desk: &Desk<'_>, path: &Path, aside: &Path, why: &str, saved: u64) -> Result<u8, Trouble> {
@@ -158,6 +164,12 @@ fn said(desk: &Desk<'_>, path: &Path, aside: &Path, why: &str, saved: u64) -> Re
         }
     })?;
     Ok(NO)
+}
+
+/// A name that nothing has yet.
+fn free(path: &Path, now: i64) -> PathBuf {
+    let mut names = (now..).map(|at| suffixed(path, &format!("damaged-{at}")));
+    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_default()
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

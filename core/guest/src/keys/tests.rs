@@ -319,3 +319,32 @@ fn what_is_damaged_is_named_and_left() {
     assert_eq!(books.remember(&[first(2)], NOW), Ok(None));
     assert_eq!(known(&books), Ok(vec![2]));
 }
+
+/// A program ended in the middle of a write, with half of it in the file already.
+#[test]
+fn what_was_only_begun_is_undone() {
+    const MANY: &str = "PRAGMA cache_size = 2; BEGIN;
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+      INSERT INTO key SELECT NULL, 'router.lan', 'https', i, zeroblob(32), zeroblob(500), NULL,
+        'remembered', 'x', 1, 1, 1, NULL FROM n";
+    let home = Home::new("begun");
+    let books = home.books();
+    books.remember(&[first(1)], NOW).unwrap();
+    let journal = home.folder().join("keys.db-journal");
+    let files = [home.file(), journal.clone()];
+    let raw = Raw::of(&books);
+    raw.run(MANY).unwrap();
+    let at_the_end = files.each_ref().map(|file| fs::read(file).unwrap());
+    raw.run("ROLLBACK").unwrap();
+    drop(raw);
+    for (file, content) in files.iter().zip(at_the_end) {
+        fs::write(file, content).unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    }
+    assert!(fs::metadata(home.file()).unwrap().len() > 100_000);
+    assert_eq!(known(&home.books()), Ok(vec![1]));
+    assert!(!journal.exists());
+    // What is no journal of one's own undoes nothing.
+    symlink("keys.db", &journal).unwrap();
+    known(&home.books()).unwrap_err();
+}
