@@ -9,7 +9,7 @@ mod vfs;
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,6 +164,6 @@ impl Drop for Reader<'_> {
 }
 
 /// A path as texts show it.
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
