@@ -50,6 +50,10 @@ fn the_first_rule_that_matches_decides() {
 
 #[test]
 fn a_rule_for_some_programs_binds_all() {
+    let opened = with_rules(
+        "[[rule]]\npeers = [\".example\"]\napplications = [\"/usr/bin/psql\"]\naccept = { any = [\"corp\"] }\n",
+    );
+    assert!(!accepts(&opened, Usage::Server, &corp(false), "a.example"), "for psql alone");
     let policy = with_rules(
         "[[rule]]\npeers = [\".example\"]\napplications = [\"/usr/bin/psql\"]\naccept = { any = [\"application\"] }\n\
          [[rule]]\npeers = [\".example\"]\naccept = { any = [\"corp\"] }\n",
