@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Decision, Fault};
-use peerkey_core::query::Query;
+use peerkey_core::query::{Query, Role};
 use peerkey_core::source::{self, Diagnostic, Loaded};
 use peerkey_core::store::{self, Compiled, StoreError};
 use peerkey_core::verdict::Verdict;
@@ -58,15 +58,34 @@ impl From<NativeError> for NoAnswer {
     }
 }
 
-/// Asks the policy. In a program its own verification runs even where no rule mentions it, and can
-/// find what no grant overrules; so it does here, unless the answer is no already.
+/// Asks the policy. Mail is verified with a certificate store, and not by a handshake: there is no server
+/// and no client, and denials and constraints hold, but few rules.
 pub fn ask(
     policy: &Compiled,
     query: &Query,
     program: &Program,
     crypto: &dyn Crypto,
 ) -> Result<Answer, NoAnswer> {
-    let mut decision = Decision::new(policy, query, crypto)?;
+    if !is_mail(query) {
+        return conclude(Decision::new(policy, query, crypto)?, query, program);
+    }
+    // As the provider asks it: what is claimed is claimed by whoever comes.
+    let query = Query { role: Role::Client, ..query.clone() };
+    conclude(Decision::at_store(policy, &query, crypto)?, &query, program)
+}
+
+/// Whether a query is about signed mail.
+pub fn is_mail(query: &Query) -> bool {
+    query.protocol.known().is_some_and(|protocol| protocol.as_str() == "smime")
+}
+
+/// In a program its own verification runs even where no rule mentions it, and can
+/// find what no grant overrules; so it does here, unless the answer is no already.
+fn conclude(
+    mut decision: Decision<'_>,
+    query: &Query,
+    program: &Program,
+) -> Result<Answer, NoAnswer> {
     if !decision.consults_application() {
         let verdict = decision.conclude(&Application::NotAsked)?;
         if !verdict.is_accept() || *program == Program::Unstated {

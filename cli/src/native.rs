@@ -15,6 +15,7 @@ use peerkey_core::query::{ExpectedHost, ExpectedPeer, Peer, Query, Role};
 use peerkey_core::store::StoreError;
 use peerkey_core::verdict::Reason;
 
+use crate::inquiry::is_mail;
 use crate::library::{self, Objection};
 
 /// Why OpenSSL could not be asked.
@@ -83,6 +84,7 @@ type Run = (Vec<Objection>, Vec<X509>);
 
 fn verify(leaf: &X509, given: &[X509], store: X509Store, query: &Query) -> Result<Run, ErrorStack> {
     let profile = match query.role {
+        _ if is_mail(query) => c"smime_sign",
         Role::Server => c"ssl_server",
         Role::Client => c"ssl_client",
     };
@@ -148,14 +150,16 @@ fn living(leaf: &X509, mut given: Vec<X509>, anchors: &[X509]) -> Vec<X509> {
     }
 }
 
-/// Whom, when, and how strictly, as libssl sets it from what a program says.
+/// Whom, when, and how strictly, as libssl (for mail: CMS_verify(3)) sets it from what a program says.
 fn parameters(query: &Query) -> Result<X509VerifyParam, ErrorStack> {
     let mut parameters = X509VerifyParam::new()?;
     parameters.set_time(query.time);
     parameters.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
-    // A program that sets no level has the library's own.
-    let level = SslContext::builder(SslMethod::tls())?.build().security_level();
-    parameters.set_auth_level(level.try_into().unwrap_or(0));
+    if !is_mail(query) {
+        // A program that sets no level has the library's own; outside of TLS that is none.
+        let level = SslContext::builder(SslMethod::tls())?.build().security_level();
+        parameters.set_auth_level(level.try_into().unwrap_or(0));
+    }
     let nobody = ExpectedPeer::default();
     let expected = match &query.peer {
         Peer::Expected(expected) => expected,

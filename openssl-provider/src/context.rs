@@ -1,8 +1,8 @@
 //! A verification as libssl hands it over: an X509_STORE_CTX, its certificates, and their SSL.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::ptr::{NonNull, null_mut};
+use std::ptr::null_mut;
 
 use crate::bindings::{X509_NAME, X509_STORE_CTX, X509_STORE_CTX_verify_cb};
 use crate::certified::{Certified, OwnedStack, Stack};
@@ -116,20 +116,6 @@ impl<'a> Context<'a> {
         unsafe { self.openssl.crypto.X509_STORE_CTX_set_verify_cb(self.raw, callback) }
     }
 
-    /// Lets callbacks of this verification find our state.
-    pub(crate) fn set_run(self, run: *mut c_void) -> bool {
-        let index = self.openssl.run_index;
-        // SAFETY: the context is valid, and the index is ours.
-        unsafe { self.openssl.crypto.X509_STORE_CTX_set_ex_data(self.raw, index, run) == 1 }
-    }
-
-    /// What `set_run` put there.
-    pub(crate) fn run(self) -> Option<NonNull<c_void>> {
-        let index = self.openssl.run_index;
-        // SAFETY: the context is valid, and the index is ours.
-        NonNull::new(unsafe { self.openssl.crypto.X509_STORE_CTX_get_ex_data(self.raw, index) })
-    }
-
     /// The verification for whose CRLs this one is made.
     pub(crate) fn parent(self) -> Option<Self> {
         // SAFETY: the context is valid, and so is a parent as long as it.
@@ -205,9 +191,10 @@ impl<'a> Context<'a> {
         (!raw.is_null()).then(|| unsafe { Ssl::new(self.openssl, raw.cast()) })
     }
 
-    /// The same with its index, where libssl is in use at all: it is not looked for.
+    /// The same with its index, where libssl is in use at all: it is not looked for. Its index means
+    /// nothing in other registries than its own.
     pub(crate) fn known_ssl(self) -> Option<(Ssl<'a>, c_int)> {
-        self.openssl.known_ssl()?;
+        self.openssl.known_ssl().filter(|_| store::may_show_ssl(self))?;
         Some((self.ssl()?, self.ssl_index()?))
     }
 

@@ -10,23 +10,20 @@ use crate::bindings::{
 use crate::context::Context;
 use crate::hello::offered_alpn;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
-use crate::registries::Registry;
+use crate::registries::{self, Index};
 use crate::ssl::Ssl;
 use crate::{session, store, tickets, verify};
 use peerkey_guest::entry::guarded;
+use peerkey_guest::recent::soon;
 
 /// From now on every new SSL_CTX of this copy is ours to judge for, where this thread registers.
 pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
-    let refuses = match openssl.registries.look(&openssl.crypto) {
-        Registry::Hooked => return true,
-        Registry::Ours => false,
-        Registry::Perhaps => {
-            let _ = openssl.takes_indices();
-            false
-        }
-        // What the host keeps under our numbers would be taken for ours.
-        Registry::Strange => !openssl.takes_indices(),
-    };
+    let _turn = soon(&openssl.registries.registering);
+    if registries::is_ours(openssl) {
+        return true;
+    }
+    // What the host keeps under our numbers would be taken for ours.
+    let refuses = !registries::takes_indices(openssl);
     let new = if refuses { new_ssl_ctx_to_refuse } else { new_ssl_ctx };
     let state = std::ptr::from_ref(openssl).cast_mut().cast();
     // SAFETY: the callback fits the class, and the state lives as long as the process.
@@ -40,11 +37,7 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             None,
         )
     };
-    let hooked = index >= 0 && (refuses || store::register(openssl));
-    if hooked {
-        openssl.registries.remember(&openssl.crypto);
-    }
-    hooked
+    index >= 0 && (refuses || store::register(openssl))
 }
 
 unsafe extern "C" fn new_ssl_ctx(
@@ -162,20 +155,25 @@ unsafe extern "C" fn on_message<const SLOT: usize>(
     if content_type != SSL3_RT_HANDSHAKE || message.is_null() || ssl.is_null() {
         return;
     }
-    guarded("on_message", (), || {
-        let Some(openssl) = copy(SLOT) else { return };
-        // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
-        let (message, ssl) = unsafe {
-            (std::slice::from_raw_parts(message.cast::<u8>(), length), Ssl::new(openssl, ssl))
-        };
+    let Some(openssl) = copy(SLOT) else { return };
+    // SAFETY: libssl passes a message of this length, and the SSL that it belongs to.
+    let (message, ssl) = unsafe {
+        (std::slice::from_raw_parts(message.cast::<u8>(), length), Ssl::new(openssl, ssl))
+    };
+    let is_hello = written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8));
+    let seen = guarded("on_message", false, || {
         if ssl.is_server() {
             stop_listening(openssl, ssl);
-        } else if written == 1 && message.first() == Some(&(SSL3_MT_CLIENT_HELLO as u8)) {
+        } else if is_hello {
             let datagram = version >> 8 == 0xfe;
             remember_offer(openssl, ssl, offered_alpn(message, datagram).unwrap_or(&[]).to_vec());
             session::offered(openssl, ssl);
         }
+        true
     });
+    if !seen && is_hello {
+        guarded("on_message again", (), || session::offered_unseen(openssl, ssl));
+    }
 }
 
 /// In the server role the offer is the client's choice, and says nothing.
@@ -188,8 +186,8 @@ fn stop_listening(openssl: &OpenSsl, ssl: Ssl<'_>) {
 
 /// Keeps the offer of the ClientHello that was sent last, also where that offered nothing.
 fn remember_offer(openssl: &OpenSsl, ssl: Ssl<'_>, offer: Vec<u8>) {
-    let Some(libssl) = openssl.ssl() else { return };
-    let index = openssl.offer_index;
+    let Some(libssl) = openssl.ssl().filter(|_| ssl.is_ours()) else { return };
+    let index = openssl.registries.number(Index::Offer);
     let fresh = (!offer.is_empty()).then(|| Box::into_raw(Box::new(offer)));
     // SAFETY: the SSL is valid. Under our index stands null or a box of ours, which is taken out
     // before it is freed.
@@ -217,15 +215,19 @@ unsafe fn drop_offer(offer: *mut c_void) {
 
 /// Frees an offer with its SSL.
 pub(crate) unsafe extern "C" fn free_offer(
-    _: *mut c_void,
+    ssl: *mut c_void,
     offer: *mut c_void,
-    _: *mut CRYPTO_EX_DATA,
+    data: *mut CRYPTO_EX_DATA,
     _: c_int,
     _: c_long,
-    _: *mut c_void,
+    state: *mut c_void,
 ) {
-    // SAFETY: OpenSSL calls this once, for what stands under our index.
-    guarded("free_offer", (), || unsafe { drop_offer(offer) });
+    // SAFETY: OpenSSL calls this once, for what stands under our index, with the state of that.
+    guarded("free_offer", (), || unsafe {
+        if registries::is_marked(&*state.cast(), data, Index::Listening, ssl) {
+            drop_offer(offer);
+        }
+    });
 }
 
 /// A copy of an SSL has offered nothing yet (otherwise both would free one offer).

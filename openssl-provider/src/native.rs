@@ -1,7 +1,6 @@
 //! The program's own verification, with our hand on what it is told.
 
 use std::ffi::c_int;
-use std::ptr::null_mut;
 
 use peerkey_core::decide::{Application, Decision, Fault};
 
@@ -18,6 +17,7 @@ use crate::certified::Stack;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::openssl::{SLOTS, copy, per_slot};
+use crate::running;
 use crate::ssl::Ssl;
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::CannotDecide;
@@ -47,7 +47,7 @@ pub(crate) fn run(
     let returned = context.openssl().with_errors(|| {
         let returned = run.verify(context);
         (returned, !run.overruled)
-    })?;
+    });
     Ok(run.into_native(returned, context))
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn again_without(
     let untrusted = Stack::of(openssl, &living).ok_or("no memory")?;
     let again = context.another(&untrusted, &trusted).ok_or("no memory")?;
     let mut run = Run::new(context, facts, decision, Kind::Again);
-    let returned = openssl.quietly(|| run.verify(again.context()))?;
+    let returned = openssl.quietly(|| run.verify(again.context()));
     if let Some(failed) = run.failed {
         return Err(failed);
     }
@@ -91,7 +91,7 @@ enum Kind {
     Again,
 }
 
-/// One run of X509_verify_cert. Its callbacks find it through the context.
+/// One run of X509_verify_cert. Its callbacks find it by the context.
 struct Run<'r, 'd> {
     ssl: Option<Ssl<'r>>,
     program: X509_STORE_CTX_verify_cb,
@@ -123,16 +123,15 @@ impl<'r, 'd> Run<'r, 'd> {
         }
     }
 
-    fn verify(&mut self, context: Context<'_>) -> Result<c_int, CannotDecide> {
+    fn verify(&mut self, context: Context<'_>) -> c_int {
         let ours = STEP_CALLBACKS.get(context.openssl().slot()).copied();
-        if !context.set_run(std::ptr::from_mut(self).cast()) {
-            return Err("no memory".into());
-        }
-        context.set_verify_callback(ours);
-        let returned = context.verify_natively();
-        context.set_verify_callback(self.program);
-        context.set_run(null_mut());
-        Ok(returned)
+        let program = self.program;
+        running::during(context, std::ptr::from_mut(self).cast(), || {
+            context.set_verify_callback(ours);
+            let returned = context.verify_natively();
+            context.set_verify_callback(program);
+            returned
+        })
     }
 
     /// OpenSSL found a certificate right (`ok`), or reports an error.
@@ -258,7 +257,7 @@ unsafe extern "C" fn on_step<const SLOT: usize>(ok: c_int, raw: *mut X509_STORE_
 
 /// A step failed: the program's own verification goes on as it is, and there is no decision of ours.
 fn give_up(ok: c_int, context: Context<'_>) -> c_int {
-    let Some(run) = context.run() else { return 0 };
+    let Some(run) = running::of(context) else { return 0 };
     // SAFETY: as for `step`, which is over.
     let run = unsafe { run.cast::<Run<'_, '_>>().as_mut() };
     run.failed = Some(CannotDecide::failed());
@@ -269,15 +268,14 @@ fn give_up(ok: c_int, context: Context<'_>) -> c_int {
 }
 
 fn step(ok: c_int, context: Context<'_>) -> c_int {
-    if let Some(run) = context.run() {
-        // SAFETY: `Run::verify` put it there, and waits for this verification.
+    if let Some(run) = running::of(context) {
+        // SAFETY: `Run::verify` gave it, and waits for this verification.
         return unsafe { run.cast::<Run<'_, '_>>().as_mut() }.step(ok, context);
     }
     // The verification of a CRL's issuer, inside of ours: its errors are nobody's to overrule.
-    let above = context.parent().and_then(Context::run);
+    let Some(above) = context.parent().and_then(running::of) else { return 0 };
     // SAFETY: as above.
-    let program = above.map(|run| unsafe { run.cast::<Run<'_, '_>>().as_ref() }.program);
-    tell(program.flatten(), ok, context)
+    tell(unsafe { above.cast::<Run<'_, '_>>().as_ref() }.program, ok, context)
 }
 
 #[cfg(test)]

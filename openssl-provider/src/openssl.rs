@@ -3,20 +3,17 @@
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr::null_mut;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::bindings::{
-    CRYPTO_EX_INDEX_SSL, CRYPTO_EX_INDEX_SSL_CTX, CRYPTO_EX_INDEX_X509_STORE_CTX, CRYPTO_EX_dup,
-    CRYPTO_EX_free, Libcrypto, Libssl, Newer, SSL_CTX, X509,
-};
+use crate::bindings::{Libcrypto, Libssl, Newer, OSSL_LIB_CTX, SSL_CTX, X509};
 use crate::evp::Caches;
-use crate::hook;
+use crate::marks::Marks;
 use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::refusal::Refusals;
-use crate::registries::Registries;
-use crate::session::{Marks, SecurityCallback};
+use crate::registries::{Registries, current_registry};
+use crate::session::SecurityCallback;
 use peerkey_guest::policy::Policies;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
@@ -28,18 +25,12 @@ pub(crate) struct OpenSsl {
     /// Those that not every version has.
     pub(crate) newer: Newer,
     ssl: OnceLock<Libssl>,
+    /// In whose registry libssl has its own indices.
+    pub(crate) ssl_registry: AtomicPtr<OSSL_LIB_CTX>,
     /// The registries of indices in which we are.
     pub(crate) registries: Registries,
-    /// Under this index a verification finds its run.
-    pub(crate) run_index: c_int,
-    /// Under this index a verification outside of TLS finds what is kept for it.
-    pub(crate) watch_index: AtomicI32,
     /// Certificates that tell purposes apart, once they were needed.
     pub(crate) probes: [AtomicPtr<X509>; 2],
-    /// Under this index an SSL finds the protocols that it offered.
-    pub(crate) offer_index: c_int,
-    /// Under this index an SSL_CTX finds the policy that its cache is of.
-    pub(crate) era_index: c_int,
     flush: OnceLock<FlushSessions>,
     /// What sessions are marked with.
     pub(crate) marks: Marks,
@@ -120,26 +111,6 @@ fn publish(mut openssl: OpenSsl) -> Option<&'static OpenSsl> {
     None
 }
 
-/// The indices that we use, in this order. The functions fit what is put there.
-const INDICES: [(c_int, CRYPTO_EX_dup, CRYPTO_EX_free); 3] = [
-    (CRYPTO_EX_INDEX_X509_STORE_CTX, None, None),
-    (CRYPTO_EX_INDEX_SSL, Some(hook::forget_offer), Some(hook::free_offer)),
-    (CRYPTO_EX_INDEX_SSL_CTX, None, None),
-];
-
-/// # Safety
-///
-/// The functions fit what is put under the index.
-unsafe fn new_index(
-    crypto: &Libcrypto,
-    class: c_int,
-    dup: CRYPTO_EX_dup,
-    free: CRYPTO_EX_free,
-) -> c_int {
-    // SAFETY: as promised.
-    unsafe { crypto.CRYPTO_get_ex_new_index(class, 0, null_mut(), None, dup, free) }
-}
-
 impl OpenSsl {
     fn new(object: &Object, settings: impl FnOnce() -> Settings) -> Option<Self> {
         let library = object.open()?;
@@ -151,38 +122,22 @@ impl OpenSsl {
         let newer = Newer::of(&library);
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
-        // SAFETY: as `INDICES` says it.
-        let [run_index, offer_index, era_index] =
-            INDICES.map(|(class, dup, free)| unsafe { new_index(&crypto, class, dup, free) });
         let settings = settings();
         Some(Self {
             base: object.base,
             slot: 0,
             newer,
             ssl: OnceLock::new(),
-            run_index,
-            watch_index: AtomicI32::new(-1),
+            ssl_registry: AtomicPtr::new(null_mut()),
             probes: Default::default(),
-            offer_index,
-            era_index,
             flush: OnceLock::new(),
             marks: Marks::new(),
             security: OnceLock::new(),
-            registries: Registries::new(&crypto),
+            registries: Registries::default(),
             policies: Policies::new(&settings.state_dir),
             refusals: Refusals::new(&crypto),
             settings,
             crypto,
-        })
-    }
-
-    /// Takes the same indices in the registry of another library context. False if one is in use there.
-    pub(crate) fn takes_indices(&self) -> bool {
-        let ours = [self.run_index, self.offer_index, self.era_index];
-        INDICES.into_iter().zip(ours).all(|((class, dup, free), ours)| {
-            // SAFETY: as `INDICES` says it; those below ours are never used.
-            let next = || unsafe { new_index(&self.crypto, class, dup, free) };
-            std::iter::repeat_with(next).find(|new| !(0..ours).contains(new)) == Some(ours)
         })
     }
 
@@ -206,7 +161,17 @@ impl OpenSsl {
     pub(crate) fn ssl(&self) -> Option<&Libssl> {
         if self.ssl.get().is_none() {
             // No lock is held while the loader is asked: two threads may do so, and one table stays.
-            let _ = self.ssl.set(self.find_libssl()?);
+            let libssl = self.find_libssl()?;
+            // The first SSL_CTX is being made, and for it libssl has just taken them.
+            let current = current_registry(&self.crypto);
+            let none = null_mut();
+            let _ = self.ssl_registry.compare_exchange(
+                none,
+                current,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            let _ = self.ssl.set(libssl);
         }
         self.ssl.get()
     }

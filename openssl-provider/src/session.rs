@@ -8,15 +8,15 @@
 //! it is: other threads may hold it, and other connections ask other questions.
 
 use std::ffi::{c_int, c_void};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::ptr::{NonNull, null_mut, without_provenance_mut};
 
 use peerkey_core::protocol::Protocol;
 use peerkey_core::verdict::Reason;
-use sha2::{Digest, Sha256};
 
 use crate::bindings::{
-    Libssl, SSL, SSL_CTX, SSL_SECOP_VERSION, SSL_SESSION, TLS_ST_BEFORE, TLS1_3_VERSION, X509_V_OK,
+    Libssl, SSL, SSL_CTX, SSL_SECOP_VERSION, SSL_SESSION, SSL_VERIFY_PEER, TLS_ST_BEFORE,
+    TLS1_3_VERSION, X509_V_OK,
 };
 use crate::context::Context;
 use crate::facts::{Facts, local_address, now, protocol_by_alpn, remote_address};
@@ -28,6 +28,7 @@ use crate::ssl::Ssl;
 use crate::tickets;
 use peerkey_guest::entry::guarded;
 use peerkey_guest::folder::FileId;
+use peerkey_guest::policy::CannotDecide;
 
 /// A verdict is not remembered past the end of the hour in which it was given: certificates expire, and
 /// so does what a policy says `until` some day.
@@ -44,52 +45,9 @@ pub(crate) type SecurityCallback = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
-/// What a session carries to show that it was accepted: a few bytes in the place for a server's data in
-/// tickets (SSL_SESSION_set1_ticket_appdata(3)), which nothing reads in a client. They go with the
-/// session wherever it goes: each ticket of TLS 1.3 copies it, Python and Node write it out and read it
-/// again. This process alone can make them: a session that was stored by another one proves nothing.
-pub(crate) struct Marks {
-    key: Option<[u8; 32]>,
-}
-
 /// The beginning of a mark, then what was asked, then over what protocol.
 type Mark = [u8; 40];
 const LEAD: &[u8; 8] = b"peerkey1";
-
-impl Marks {
-    /// Takes a key, which children of this process share.
-    pub(crate) fn new() -> Self {
-        let mut key = [0; 32];
-        // SAFETY: room for what is asked for. A program that starts before there is randomness does not
-        // wait for us, and resumes nothing.
-        let filled =
-            unsafe { libc::getrandom(key.as_mut_ptr().cast(), key.len(), libc::GRND_NONBLOCK) };
-        Self { key: (filled == 32).then_some(key) }
-    }
-
-    /// The code of some facts, which nobody else can compute; None if there is no key.
-    fn code(&self, facts: &impl Hash) -> Option<[u8; 16]> {
-        let key = self.key?;
-        let mut inner = Sum(Sha256::new_with_prefix(key));
-        facts.hash(&mut inner);
-        let outer = Sha256::new_with_prefix(key).chain_update(inner.0.finalize()).finalize();
-        outer.first_chunk().copied()
-    }
-}
-
-/// Hashes with SHA-256.
-struct Sum(Sha256);
-
-impl Hasher for Sum {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Not used.
-    fn finish(&self) -> u64 {
-        0
-    }
-}
 
 /// Makes the sessions of a new SSL_CTX ours to look at.
 ///
@@ -106,6 +64,18 @@ pub(crate) unsafe fn watch(openssl: &'static OpenSsl, libssl: &Libssl, ssl_ctx: 
         // SAFETY: as promised; ours lives for ever.
         unsafe { libssl.SSL_CTX_set_security_callback(ssl_ctx, ours) }
     }
+}
+
+/// Whether an SSL_CTX is as `watch` left it.
+///
+/// # Safety
+///
+/// `ssl_ctx` is valid, and of this copy of OpenSSL.
+pub(crate) unsafe fn is_watched(openssl: &OpenSsl, libssl: &Libssl, ssl_ctx: *mut SSL_CTX) -> bool {
+    // SAFETY: as promised.
+    let callback = unsafe { libssl.SSL_CTX_get_security_callback(ssl_ctx) };
+    let ours = SECURITY_CALLBACKS.get(openssl.slot());
+    callback.zip(ours).is_some_and(|(it, ours)| std::ptr::fn_addr_eq(it, *ours))
 }
 
 /// One a slot: the callback's argument belongs to the program.
@@ -147,8 +117,8 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
     // SAFETY: as promised. The session is held, and put back as it was set by the program.
     unsafe {
         if libssl.SSL_is_server(raw) == 1 {
-            guarded("before_handshake", (), || tickets::before_handshake(openssl, libssl, raw));
-            return true;
+            return libssl.SSL_get_verify_mode(raw) & SSL_VERIFY_PEER == 0
+                || server_before_handshake(openssl, libssl, raw);
         }
         if libssl.SSL_get_session(raw).is_null() {
             return true;
@@ -169,6 +139,34 @@ unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, raw: *mut
         libssl.SSL_SESSION_free(session);
         may || taken_out
     }
+}
+
+/// The same for a server that verifies its clients. If we fail, a session of another policy could be
+/// resumed, and the handshake must fail.
+///
+/// # Safety
+///
+/// As for `before_handshake`.
+unsafe fn server_before_handshake(
+    openssl: &'static OpenSsl,
+    libssl: &Libssl,
+    raw: *mut SSL,
+) -> bool {
+    let body = || {
+        // SAFETY: as promised.
+        unsafe { tickets::before_handshake(openssl, libssl, raw) };
+        true
+    };
+    let goes_on = guarded("before_handshake", false, body)
+        || openssl.settings.on_error == OnError::Application;
+    if !goes_on {
+        guarded("before_handshake again", (), || raise(openssl, &CannotDecide::failed().0));
+    }
+    goes_on
+}
+
+fn raise(openssl: &OpenSsl, why: &str) {
+    openssl.refusals.raise(openssl, &Sentence::new("", &Reason::CannotDecide(why.into())), false);
 }
 
 /// Whether a session may be resumed without a verification.
@@ -281,21 +279,36 @@ unsafe fn data_of<'a>(libssl: &Libssl, session: *mut SSL_SESSION) -> &'a [u8] {
 /// A ClientHello went out. If it resumes a session that was accepted over another protocol, the
 /// handshake must fail: only now does the offer show.
 pub(crate) fn offered(openssl: &'static OpenSsl, ssl: Ssl<'_>) {
-    let Some(libssl) = openssl.ssl() else { return };
-    // SAFETY: the SSL is valid, and so is its session meanwhile.
-    let mark = unsafe {
-        let session = libssl.SSL_get_session(ssl.raw());
-        (!session.is_null()).then(|| mark_of(libssl, session)).flatten()
-    };
-    let Some(mark) = mark else { return };
+    let Some(mark) = offered_mark(openssl, ssl) else { return };
     let same = openssl.marks.code(&protocol(ssl).as_ref());
     if same.is_some_and(|same| mark[24..] == same)
         || matches!(openssl.quietly(|| openssl.policies.in_force()), Ok(None))
     {
         return;
     }
-    let why = "the session to resume was accepted over another protocol";
-    openssl.refusals.raise(openssl, &Sentence::new("", &Reason::CannotDecide(why.into())), false);
+    refuse_session(openssl, ssl, "the session to resume was accepted over another protocol");
+}
+
+/// A message could not be looked at. If it offered a session that was accepted, nobody knows over what.
+pub(crate) fn offered_unseen(openssl: &'static OpenSsl, ssl: Ssl<'_>) {
+    if !ssl.is_server() && offered_mark(openssl, ssl).is_some() {
+        refuse_session(openssl, ssl, &CannotDecide::failed().0);
+    }
+}
+
+/// The mark of the session that a client offers, if it was accepted.
+fn offered_mark(openssl: &OpenSsl, ssl: Ssl<'_>) -> Option<Mark> {
+    let libssl = openssl.ssl()?;
+    // SAFETY: the SSL is valid, and so is its session meanwhile.
+    unsafe {
+        let session = libssl.SSL_get_session(ssl.raw());
+        (!session.is_null()).then(|| mark_of(libssl, session)).flatten()
+    }
+}
+
+fn refuse_session(openssl: &'static OpenSsl, ssl: Ssl<'_>, why: &str) {
+    let Some(libssl) = openssl.ssl() else { return };
+    raise(openssl, why);
     // SAFETY: the SSL is valid, and the callback lives for ever.
     unsafe { libssl.SSL_set_security_callback(ssl.raw(), Some(nothing_is_secure)) }
 }
@@ -332,30 +345,26 @@ fn question(policy: FileId, ssl: Ssl<'_>, parameters: Parameters<'_>) -> impl Ha
     )
 }
 
-/// The policy in force and the hour, as a number that is not 0; None if no session is held to either.
-pub(crate) fn era(openssl: &OpenSsl) -> Option<*mut c_void> {
-    let policy = openssl.policies.in_force().ok()??;
-    let code = openssl.marks.code(&(policy.file(), now() / PERIOD))?;
-    let number = usize::from_ne_bytes(*code.first_chunk()?);
-    Some(without_provenance_mut(number | 1))
+/// What the sessions that a server keeps are held to.
+pub(crate) enum Era {
+    /// Nothing.
+    Any,
+    /// The policy in force and the hour, as a number that is not 0.
+    Of(*mut c_void),
+    /// No decision is possible: none may be resumed.
+    None,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_fact_makes_another_code() {
-        let marks = Marks::new();
-        let [a, b, c] = [("a", 1), ("a", 2), ("b", 1)].map(|facts| marks.code(&facts).unwrap());
-        assert!(a != b && a != c && b != c);
-        assert_eq!(marks.code(&("a", 1)), Some(a));
-        assert_ne!(marks.code(&vec!["ab", "c"]), marks.code(&vec!["a", "bc"]));
-    }
-
-    #[test]
-    fn another_process_makes_other_codes() {
-        assert_ne!(Marks::new().code(&1), Marks::new().code(&1));
-        assert_eq!(Marks { key: None }.code(&1), None);
+/// The era of now.
+pub(crate) fn era(openssl: &OpenSsl) -> Era {
+    let policy = match openssl.policies.in_force() {
+        Ok(Some(policy)) => policy,
+        Err(_) if openssl.settings.on_error == OnError::Reject => return Era::None,
+        Ok(None) | Err(_) => return Era::Any,
+    };
+    let code = openssl.marks.code(&(policy.file(), now() / PERIOD));
+    match code.as_ref().and_then(|code| code.first_chunk()) {
+        Some(first) => Era::Of(without_provenance_mut(usize::from_ne_bytes(*first) | 1)),
+        None => Era::None,
     }
 }

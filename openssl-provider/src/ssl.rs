@@ -1,12 +1,14 @@
 //! The connection for which libssl verifies.
 
+use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 use crate::bindings::{SSL, SSL_VERIFY_NONE, SSL_VERIFY_PEER, TLSEXT_NAMETYPE_host_name};
 use crate::memory::text;
 use crate::openssl::OpenSsl;
+use crate::registries::{Index, mark};
 
 /// The connection that is being made.
 #[derive(Clone, Copy)]
@@ -63,11 +65,20 @@ impl Ssl<'_> {
 
     /// What the ClientHello of this client offered by ALPN, if it was seen.
     pub(crate) fn offered_alpn(self) -> Option<Vec<u8>> {
-        let ssl = self.openssl.ssl()?;
-        // SAFETY: the SSL is valid; `hook` alone puts something under this index.
-        let offer = unsafe { ssl.SSL_get_ex_data(self.raw, self.openssl.offer_index) };
+        let offer = self.is_ours().then(|| self.kept(Index::Offer))?;
         // SAFETY: null, or the box that `hook` put there and frees with the SSL.
         unsafe { offer.cast::<Vec<u8>>().as_ref() }.cloned()
+    }
+
+    /// Whether it was made where our indices are its own.
+    pub(crate) fn is_ours(self) -> bool {
+        self.kept(Index::Listening) == mark(self.raw.cast())
+    }
+
+    fn kept(self, index: Index) -> *mut c_void {
+        let Some(ssl) = self.openssl.ssl() else { return null_mut() };
+        // SAFETY: the SSL is valid.
+        unsafe { ssl.SSL_get_ex_data(self.raw, self.openssl.registries.number(index)) }
     }
 
     /// Whether the program switched verification off.

@@ -9,10 +9,11 @@ use std::ptr::null_mut;
 
 use crate::bindings::{
     Libssl, SSL, SSL_CTX, SSL_SESSION, SSL_TICKET_RETURN_IGNORE_RENEW, SSL_TICKET_RETURN_USE,
-    SSL_TICKET_RETURN_USE_RENEW, SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW, SSL_VERIFY_PEER,
+    SSL_TICKET_RETURN_USE_RENEW, SSL_TICKET_SUCCESS, SSL_TICKET_SUCCESS_RENEW,
 };
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
-use crate::session;
+use crate::registries::Index;
+use crate::session::{self, Era};
 use crate::ssl::Ssl;
 use peerkey_guest::entry::guarded;
 
@@ -67,23 +68,46 @@ unsafe fn has_no_peer(libssl: &Libssl, session: *mut SSL_SESSION) -> bool {
     unsafe { libssl.SSL_SESSION_get0_peer(session) }.is_null()
 }
 
-/// A server begins a handshake: empties the cache of its SSL_CTX once a policy.
+/// A server that verifies its clients begins a handshake: empties the cache of its SSL_CTX once an era,
+/// or each time where no session may be resumed.
 ///
 /// # Safety
 ///
 /// `ssl` is valid, of this copy of OpenSSL, and used by this thread alone.
 pub(crate) unsafe fn before_handshake(openssl: &'static OpenSsl, libssl: &Libssl, ssl: *mut SSL) {
-    // SAFETY: as promised.
-    let verifies = unsafe { libssl.SSL_get_verify_mode(ssl) } & SSL_VERIFY_PEER != 0;
-    let Some(flush) = openssl.flush_sessions().filter(|_| verifies) else { return };
-    let Some(now) = openssl.quietly(|| session::era(openssl)) else { return };
-    // SAFETY: as promised; under our index stands a number. With time 0 all sessions go.
+    let Some(flush) = openssl.flush_sessions() else { return };
+    let now = match openssl.quietly(|| session::era(openssl)) {
+        Era::Any => return,
+        Era::Of(now) => Some(now),
+        Era::None => None,
+    };
+    // SAFETY: as promised. With time 0 all sessions go.
     unsafe {
         let ssl_ctx = libssl.SSL_get_SSL_CTX(ssl);
-        if libssl.SSL_CTX_get_ex_data(ssl_ctx, openssl.era_index) != now
-            && libssl.SSL_CTX_set_ex_data(ssl_ctx, openssl.era_index, now) == 1
+        // The program can have given the SSL an SSL_CTX that was made out of our sight.
+        if session::is_watched(openssl, libssl, ssl_ctx)
+            && now.is_none_or(|now| is_new(openssl, libssl, ssl_ctx, now))
         {
             flush(ssl_ctx, 0);
         }
+    }
+}
+
+/// Whether an SSL_CTX first hears of an era.
+///
+/// # Safety
+///
+/// It is valid, and made in our sight.
+unsafe fn is_new(
+    openssl: &OpenSsl,
+    libssl: &Libssl,
+    ssl_ctx: *mut SSL_CTX,
+    era: *mut c_void,
+) -> bool {
+    let index = openssl.registries.number(Index::Era);
+    // SAFETY: as promised; under our index stands a number.
+    unsafe {
+        libssl.SSL_CTX_get_ex_data(ssl_ctx, index) != era
+            && libssl.SSL_CTX_set_ex_data(ssl_ctx, index, era) == 1
     }
 }

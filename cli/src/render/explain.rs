@@ -8,7 +8,7 @@ use peerkey_core::verdict::{Case, Finding, Node, Outcome};
 use super::tree::Branch;
 use super::{BAD, BOLD, DIM, GOOD, ODD, styled};
 use crate::clock::rfc3339;
-use crate::inquiry::Answer;
+use crate::inquiry::{Answer, is_mail};
 use crate::screen::Lines;
 
 /// What there is to explain.
@@ -84,6 +84,7 @@ fn question(explained: &Explained<'_>) -> Branch {
 
 fn peer(query: &Query) -> String {
     let side = match query.role {
+        _ if is_mail(query) => "a signer",
         Role::Server => "a server",
         Role::Client => "a client",
     };

@@ -295,3 +295,37 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write the answer"));
 }
+
+/// What a program verifies with a store of its own is opened by few rules (tests/store has programs).
+#[test]
+fn signed_mail_is_asked_as_programs_verify_it() {
+    let (public, own) = (Ca::root("Public"), Ca::root("Own"));
+    let rule = "[[rule]]\npeers = [\"@mail.example\"]\naccept = { any = [\"public\"] }\n";
+    let authority = "[authority.public]\nkind = \"x509\"\nanchors = [\"public.pem\"]\n";
+    let for_mail = "protocols = [\"smime\"]\napplications = [\"/usr/bin/openssl\"]\n";
+    let with = |more: &str| {
+        let policy = format!("version = 1\n{authority}{rule}{more}");
+        let alice = public.mail("alice@mail.example");
+        let files = [("conf/public.pem", public.pem.as_str()), ("alice.pem", &alice)];
+        let lab = Lab::with(&policy, &files);
+        lab.write("system.pem", &own.pem);
+        lab
+    };
+    let check = |lab: &Lab, program: &str| {
+        let chain = lab.named("alice.pem");
+        lab.peerkey(&format!("check smime --claimed --chain {chain} {program}"))
+    };
+    let openssl = "--application /usr/bin/openssl";
+    // A rule for connections opens no store.
+    check(&with(""), openssl).is(1).says("verification refused");
+    let lab = with(for_mail);
+    check(&lab, openssl).is(0).says("rule 1");
+    check(&lab, "--application /usr/bin/mutt").is(1);
+    check(&lab, "")
+        .is(1)
+        .says("a signer that names itself")
+        .says("say which one verifies, with --application");
+    // The program itself takes it for what it is: mail, and no server.
+    lab.write("system.pem", &public.pem);
+    check(&lab, "").is(0);
+}

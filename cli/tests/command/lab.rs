@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SanType,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -83,6 +83,15 @@ impl Ca {
 
     pub(crate) fn server(&self, names: &[&str]) -> String {
         self.leaf(names, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A certificate for this mailbox.
+    pub(crate) fn mail(&self, address: &str) -> String {
+        let key = KeyPair::generate().unwrap();
+        let mut params = leaf_params(&[]);
+        params.subject_alt_names = vec![SanType::Rfc822Name(address.try_into().unwrap())];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+        params.signed_by(&key, &self.issuer).unwrap().pem()
     }
 }
 

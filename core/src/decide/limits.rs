@@ -90,13 +90,7 @@ impl Limits<'_> {
                 continue;
             }
             if let Some(peer) = broken_for(&limit, requirement, cases) {
-                let constraint = format!(
-                    "the constraint at {} holds it to {} over {}",
-                    limit.place,
-                    limit.scope.peers_text(),
-                    limit.scope.protocols_text()
-                );
-                return Ok(Some((peer, constraint)));
+                return Ok(Some((peer, in_words(&limit))));
             }
         }
         Ok(None)
@@ -116,6 +110,18 @@ impl Limits<'_> {
             None => denial.place.clone(),
         })
     }
+}
+
+/// The constraint for people, with what it limits.
+fn in_words(limit: &StoredLimit) -> String {
+    let (scope, place) = (&limit.scope, &limit.place);
+    let (peers, protocols) = (scope.peers_text(), scope.protocols_text());
+    let to = match (&scope.peers, &scope.protocols) {
+        (_, None) => peers,
+        (None, Some(_)) => protocols,
+        (Some(_), Some(_)) => format!("{peers} over {protocols}"),
+    };
+    format!("the constraint at {place} holds it to {to}")
 }
 
 /// The peer and the protocol for which the limit is broken; None where it holds for the whole query.

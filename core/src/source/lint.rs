@@ -25,6 +25,7 @@ pub(super) fn policy(policy: &Policy, marks: &Marks<'_>, now: i64, sink: &mut Si
     }
     denied_pins(policy, marks, now, sink);
     clients(policy, marks, sink);
+    mail(policy, marks, sink);
 }
 
 const SHARED: &str = "one key can satisfy both at once: is that meant?";
@@ -175,6 +176,25 @@ fn clients(policy: &Policy, marks: &Marks<'_>, sink: &mut Sink) {
     if let Some(at) = marks.default.filter(|_| !application && !for_clients) {
         let message = "this also refuses every client's certificate: no rule is for clients";
         let hint = "write [[rule]] role = \"client\", accept = { any = [\"application\"] }";
+        sink.warn(at.says(message).hint(hint));
+    }
+}
+
+/// A certificate store is an access list: of the rules for S/MIME only those count that name programs,
+/// and not those for servers.
+fn mail(policy: &Policy, marks: &Marks<'_>, sink: &mut Sink) {
+    for (rule, at) in policy.rules.iter().zip(&marks.rules) {
+        let protocols = rule.protocols.as_deref().unwrap_or_default();
+        if protocols.is_empty() || protocols.iter().any(|protocol| protocol.as_str() != "smime") {
+            continue;
+        }
+        let hint = match (&rule.applications, rule.role) {
+            (None, _) => "name the programs: applications = [\"/usr/bin/openssl\"]",
+            (_, Some(Role::Server)) => "take role = \"server\" out",
+            _ => continue,
+        };
+        let message = "this rule accepts no mail: for smime only rules count that name programs, and \
+                       not those for servers";
         sink.warn(at.says(message).hint(hint));
     }
 }

@@ -49,6 +49,12 @@ pub(super) fn overrules(context: Context<'_>, faults: &[Fault]) -> bool {
     })
 }
 
+/// Gives the reason where nothing else can be done but to refuse.
+pub(super) fn say_that_it_failed(context: Context<'_>) {
+    let reason = Reason::CannotDecide(CannotDecide::failed().0);
+    context.openssl().refusals.raise(context.openssl(), &Sentence::new("", &reason), false);
+}
+
 /// Runs `body` with the decision for this verification; the inner error is a key that has none.
 fn with_decision<T>(
     context: Context<'_>,

@@ -16,12 +16,14 @@ use std::sync::atomic::Ordering;
 use peerkey_core::decide::{Application, Fault};
 
 use crate::bindings::{
-    CRYPTO_EX_DATA, CRYPTO_EX_INDEX_X509_STORE_CTX, X509_STORE_CTX, X509_STORE_CTX_verify_cb,
-    X509_STORE_CTX_verify_fn, X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK,
+    CRYPTO_EX_DATA, CRYPTO_EX_INDEX_X509_STORE_CTX, OSSL_LIB_CTX, X509_STORE_CTX,
+    X509_STORE_CTX_verify_cb, X509_STORE_CTX_verify_fn, X509_V_ERR_APPLICATION_VERIFICATION,
+    X509_V_OK,
 };
 use crate::context::Context;
 use crate::native::{fault_of, fault_words, tell};
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
+use crate::registries::{self, Index, current_registry, mark};
 use peerkey_guest::entry::guarded;
 
 /// From now on every new X509_STORE_CTX of this copy is looked at.
@@ -35,7 +37,7 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
             state,
             Some(new_context),
             None,
-            Some(free_watch),
+            None,
         )
     };
     index >= 0
@@ -44,14 +46,27 @@ pub(crate) fn register(openssl: &'static OpenSsl) -> bool {
 /// Leaves a verification alone: the TLS hook judges it, or it is our own.
 pub(crate) fn leave(context: Context<'_>) {
     let Some(watch) = watch(context) else { return };
+    watch.left.set(true);
     give_callback_back(context, watch);
     if verify_of(context).is_some_and(|verify| is_ours(context, verify)) && watch.verify.is_some() {
         set_verify(context, watch.verify);
     }
 }
 
+/// Whether what stands in this context under libssl's index is an SSL: for the TLS hook libssl has just put
+/// it there, else the context may be of a registry where the number is the host's.
+pub(crate) fn may_show_ssl(context: Context<'_>) -> bool {
+    watch(context).is_none_or(|watch| {
+        let registry = context.openssl().ssl_registry.load(Ordering::Acquire);
+        watch.left.get() || watch.registry == registry
+    })
+}
+
 /// What is kept for a verification: what stood in our places, and what was found so far.
 struct Watch {
+    /// Where it was made.
+    registry: *mut OSSL_LIB_CTX,
+    left: Cell<bool>,
     verify: X509_STORE_CTX_verify_fn,
     program: X509_STORE_CTX_verify_cb,
     faults: RefCell<Vec<Fault>>,
@@ -98,13 +113,15 @@ unsafe extern "C" fn new_context(
     raw: *mut c_void,
     _: *mut c_void,
     _: *mut CRYPTO_EX_DATA,
-    index: c_int,
+    _: c_int,
     _: c_long,
     state: *mut c_void,
 ) {
+    if registries::is_asked() {
+        return;
+    }
     // SAFETY: `register` gave this state.
     let openssl = unsafe { &*state.cast::<OpenSsl>() };
-    openssl.watch_index.store(index, Ordering::Relaxed);
     // SAFETY: the object of this class that is being made.
     let context = unsafe { Context::new(openssl, raw.cast()) };
     let watched = guarded("new_context", None, || match openssl.policies.at_stores() {
@@ -120,19 +137,23 @@ unsafe extern "C" fn new_context(
 }
 
 fn begin(context: Context<'_>, grants: bool) -> Option<()> {
+    if watch(context).is_some() {
+        // The hook is there twice.
+        return Some(());
+    }
     let slot = context.openssl().slot();
     let program = context.verify_callback().filter(|callback| !is_our_callback(slot, *callback));
     let watch = Box::into_raw(Box::new(Watch {
+        registry: current_registry(&context.openssl().crypto),
+        left: Cell::new(false),
         verify: verify_of(context).filter(|verify| !is_ours(context, *verify)),
         program,
         faults: RefCell::default(),
         words: RefCell::default(),
         overruled: Cell::new(false),
     }));
-    let (crypto, index) = (&context.openssl().crypto, watch_index(context));
-    // SAFETY: the context is valid, and the index is ours.
-    let kept = unsafe { crypto.X509_STORE_CTX_set_ex_data(context.raw(), index, watch.cast()) };
-    if kept != 1 {
+    let mark = mark(context.raw().cast());
+    if !keep(context, Index::Watched, mark) || !keep(context, Index::Watch, watch.cast()) {
         // SAFETY: nobody else has seen it.
         drop(unsafe { Box::from_raw(watch) });
         return None;
@@ -144,19 +165,29 @@ fn begin(context: Context<'_>, grants: bool) -> Option<()> {
     Some(())
 }
 
+fn keep(context: Context<'_>, index: Index, what: *mut c_void) -> bool {
+    let (crypto, index) = (&context.openssl().crypto, context.openssl().registries.number(index));
+    // SAFETY: the context is valid, and being made where the index is ours.
+    unsafe { crypto.X509_STORE_CTX_set_ex_data(context.raw(), index, what) == 1 }
+}
+
 /// Frees a watch with its context.
-unsafe extern "C" fn free_watch(
-    _: *mut c_void,
+pub(crate) unsafe extern "C" fn free_watch(
+    context: *mut c_void,
     watch: *mut c_void,
-    _: *mut CRYPTO_EX_DATA,
+    data: *mut CRYPTO_EX_DATA,
     _: c_int,
     _: c_long,
-    _: *mut c_void,
+    state: *mut c_void,
 ) {
-    if !watch.is_null() {
-        // SAFETY: OpenSSL calls this once, for what `begin` put under our index.
-        guarded("free_watch", (), || drop(unsafe { Box::from_raw(watch.cast::<Watch>()) }));
-    }
+    // SAFETY: OpenSSL calls this once, for what stands under our index, with the state of that. If the
+    // context is marked, `begin` put it there.
+    guarded("free_watch", (), || unsafe {
+        let openssl = &*state.cast();
+        if !watch.is_null() && registries::is_marked(openssl, data, Index::Watched, context) {
+            drop(Box::from_raw(watch.cast::<Watch>()));
+        }
+    });
 }
 
 /// X509_STORE_CTX_set_verify(3): checks the signatures of the chain that was found, and then its use.
@@ -204,14 +235,16 @@ fn step(ok: c_int, context: Context<'_>) -> c_int {
 }
 
 fn watch(context: Context<'_>) -> Option<&Watch> {
-    let (crypto, index) = (&context.openssl().crypto, watch_index(context));
-    // SAFETY: the context is valid. Under our index stands null, or what `begin` put there and
-    // `free_watch` frees with the context; an index below 0 gives null.
-    unsafe { crypto.X509_STORE_CTX_get_ex_data(context.raw(), index).cast::<Watch>().as_ref() }
-}
-
-fn watch_index(context: Context<'_>) -> c_int {
-    context.openssl().watch_index.load(Ordering::Relaxed)
+    let kept = |index| {
+        let openssl = context.openssl();
+        let number = openssl.registries.number(index);
+        // SAFETY: the context is valid; a number below 0 gives null.
+        unsafe { openssl.crypto.X509_STORE_CTX_get_ex_data(context.raw(), number) }
+    };
+    let is_ours = kept(Index::Watched) == mark(context.raw().cast());
+    // SAFETY: with the mark stands null under our index, or what `begin` put there and `free_watch` frees
+    // with the context.
+    is_ours.then(|| unsafe { kept(Index::Watch).cast::<Watch>().as_ref() })?
 }
 
 /// Puts the program's callback where ours stands. One that it has set since stays.
@@ -265,6 +298,7 @@ fn entered<const SLOT: usize>(
     // SAFETY: OpenSSL's context, for as long as this call lasts.
     let context = unsafe { Context::new(openssl, raw) };
     guarded("store", None, || body(context)).unwrap_or_else(|| {
+        guarded("store_failed", (), || judge::say_that_it_failed(context));
         context.set_error(X509_V_ERR_APPLICATION_VERIFICATION);
         0
     })

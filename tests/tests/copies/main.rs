@@ -5,6 +5,7 @@
 mod hidden;
 mod newer;
 mod node;
+mod post_quantum;
 mod sessions;
 mod wheels;
 

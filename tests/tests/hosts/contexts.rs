@@ -3,7 +3,7 @@
 use peerkey_tests::run::run;
 use peerkey_tests::site::Peerkey;
 
-use crate::host::{GOOD, Hosts, good};
+use crate::host::{GOOD, Hosts, ended, good};
 
 #[test]
 fn without_peerkey_the_hosts_say_otherwise() {
@@ -57,4 +57,26 @@ fn exit_with_live_contexts() {
     assert_eq!(Hosts::new().said("contexts", &["exit"]), good(&["before"]));
     // What the C library calls at the end comes before what is printed is written out.
     assert_eq!(Hosts::new().said("contexts", &["at-exit"]), good(&["at exit"]));
+}
+
+/// What is under an index of one registry must not be taken for what is under it in another.
+#[test]
+fn verifications_of_two_registries() {
+    let said = |peerkey| ended(run(&mut Hosts::new().host(peerkey, "registries", &["stores"])));
+    // At a certificate store no pin grants, and each is judged in both registries.
+    let lines = |denied: &str| {
+        [("fine", "accepted (0)"), ("denied", denied), ("pinned", "refused (18)")]
+            .map(|(who, result)| format!("{who}: {result}\n").repeat(2))
+            .concat()
+    };
+    assert_eq!(said(Peerkey::Off), lines("accepted (0)"));
+    assert_eq!(said(Peerkey::On), lines("refused (50)"));
+}
+
+#[test]
+fn a_registry_that_never_heard_of_us() {
+    let said = Hosts::new().said("registries", &["strange"]);
+    let with_alpn = "with ALPN: accepted\n";
+    let [before, after] = [&["default", "strange"][..], &["default again"]].map(good);
+    assert_eq!(said, before + with_alpn + &after);
 }

@@ -5,7 +5,9 @@
 use std::fs;
 
 use peerkey_tests::artifacts;
-use peerkey_tests::run::run;
+use peerkey_tests::desk::Desk;
+use peerkey_tests::pki::Draft;
+use peerkey_tests::run::{Run, run};
 use peerkey_tests::site::Peerkey;
 
 use crate::host::{GOOD, Hosts, NATIVE, ended};
@@ -95,6 +97,65 @@ fn while_openssl_asks_who_we_are() {
     openssl.args(["list", "-providers"]).env("PEERKEY_PLANTED_PANIC", "get_params");
     let said = run(&mut openssl).expect_ok("list").text();
     assert!(said.contains("peerkey"), "{said}");
+}
+
+/// `openssl verify` of one certificate that is fine and one that is denied, when this entry panics:
+/// whether each is right, and what was said.
+fn verified(entry: &str, settings: &str) -> ([bool; 2], Run) {
+    let hosts = Hosts::new();
+    hosts.site.provider_module_with(&artifacts::planted_provider(), settings);
+    let mut openssl = hosts.site.command("/usr/bin/openssl", Peerkey::On);
+    openssl.args(["verify", "-CAfile", "trust.pem", "fine.crt", "denied.crt"]);
+    openssl.current_dir(hosts.site.path("")).env("PEERKEY_PLANTED_PANIC", entry);
+    let run = run(&mut openssl);
+    (["fine.crt: OK", "denied.crt: OK"].map(|line| run.stdout.contains(line)), run)
+}
+
+/// Both were refused for that reason: after the first one the program goes on.
+#[track_caller]
+fn both_refused(entry: &str, settings: &str) {
+    let (right, run) = verified(entry, settings);
+    assert_eq!(right, [false, false], "{entry}: {run}");
+    let reasons = run.stderr.matches("no decision was possible: something failed inside peerkey");
+    assert_eq!(reasons.count(), 2, "{entry}: {run}");
+}
+
+#[test]
+fn outside_of_tls() {
+    assert_eq!(verified("", "").0, [true, false]);
+    both_refused("new_context", "");
+    both_refused("store", "");
+    // What the program itself would say is not known where the context could not be prepared.
+    both_refused("new_context", "on-error = application");
+    both_refused("store_judge", "");
+    assert_eq!(verified("store_judge", "on-error = application").0, [true, true]);
+    assert_eq!(verified("free_watch", "").0, [true, false]);
+}
+
+/// A rule for S/MIME opens nothing then.
+#[test]
+fn while_a_rule_for_mail_is_asked() {
+    let (own, web) = (Draft::ca("Own Root").self_signed(), Draft::ca("Web Root").self_signed());
+    let signer = Draft::mail("a@mail.example").signed_by(&web);
+    let desk = Desk::new(&[&own]).policy(
+        &web,
+        "[authority.web]\nkind = 'x509'\nanchors = ['anchors/web.pem']\n[[rule]]\n\
+         applications = ['/usr/bin/openssl']\nprotocols = ['smime']\n\
+         accept = { any = ['application', 'web'] }\n",
+    );
+    desk.scene.site.provider_module_with(&artifacts::planted_provider(), "");
+    let signer = desk.file("signer.pem", signer.pem());
+    for (entry, why) in [
+        ("", None),
+        ("store_overrules", Some("error 20 at 0")),
+        ("store", Some("something failed inside peerkey")),
+    ] {
+        let mut openssl = desk.command("/usr/bin/openssl", Peerkey::On);
+        openssl.args(["verify", "-purpose", "smimesign", "-CAfile"]).arg(&desk.scene.trust);
+        let run = run(openssl.arg(&signer).env("PEERKEY_PLANTED_PANIC", entry));
+        assert_eq!(run.ok(), why.is_none(), "{entry}: {run}");
+        assert!(run.stderr.contains(why.unwrap_or_default()), "{entry}: {run}");
+    }
 }
 
 /// What is shipped has no such switch.

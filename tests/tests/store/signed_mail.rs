@@ -2,6 +2,7 @@
 
 use peerkey_tests::desk::{Desk, TEXT};
 use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::run::{Run, run};
 use peerkey_tests::scene::Must;
 
 use crate::{FOR_MAIL, WORLD};
@@ -18,7 +19,35 @@ fn mail(policy: &str, signer: &Issued, must: Must) {
         let [_, with] = desk.verify_signed(tool, &[], must);
         let opened = matches!(must, Must::BeOpened | Must::StayOpen);
         assert_eq!(with.stdout.replace('\r', "").contains(TEXT), opened, "{with}");
+        explained(&desk, signer, &with);
     }
+}
+
+/// `peerkey check smime` says what the program did, and why.
+#[track_caller]
+fn explained(desk: &Desk, signer: &Issued, did: &Run) {
+    let chain = desk.file("chain.pem", signer.chain_pem());
+    let mut check = desk.scene.site.peerkey();
+    check.env("SSL_CERT_FILE", &desk.scene.trust).env("SSL_CERT_DIR", "/nowhere");
+    check.args(["check", "smime", "--claimed", "--application", "/usr/bin/openssl", "--json"]);
+    let check = run(check.arg("--chain").arg(chain));
+    assert_eq!(check.ok(), did.ok(), "{check}\n{did}");
+    if let Some((_, sentence)) = did.stderr.split_once("peerkey: ") {
+        let sentence = sentence.split(':').next().unwrap().trim_end_matches("...");
+        let answer: serde_json::Value = serde_json::from_str(&check.stdout).unwrap();
+        let reason = answer["reason"]["text"].as_str().unwrap();
+        assert!(reason.contains(sentence), "{sentence}\n{reason}");
+    }
+}
+
+#[test]
+fn denials_and_constraints_are_explained() {
+    let signer = alice().signed_by(&WORLD.own_ca);
+    mail(&format!("[[deny]]\nspki = '{}'\n", signer.pin()), &signer, Must::BeClosed("is denied"));
+    let limit = "[[constraint]]\nca = ['anchors/web.pem']\nprotocols = ['https']\n";
+    let foreign = alice().signed_by(&WORLD.web_ca);
+    mail(&format!("{limit}{FOR_MAIL}"), &foreign, Must::StayClosed);
+    mail(limit, &signer, Must::StayOpen);
 }
 
 #[test]

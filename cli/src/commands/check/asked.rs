@@ -12,6 +12,7 @@ use crate::args::{CheckArgs, Side};
 use crate::clock;
 use crate::connect::{self, Call, Target};
 use crate::crypto::System;
+use crate::inquiry::is_mail;
 use crate::question::{self, NoQuestion, Presented};
 
 /// A question, and how it was come by.
@@ -56,7 +57,8 @@ pub(super) fn asked(args: &CheckArgs, crypto: &System) -> Result<Asked, NoQuesti
         evidence: presented.evidence,
         time: args.time.unwrap_or_else(clock::now),
     };
-    let remarks = strange(&query).into_iter().chain(presented.remarks).collect();
+    let odd = strange(&query).into_iter().chain(mail(&query));
+    let remarks = odd.chain(presented.remarks).collect();
     Ok(Asked { query, remarks, connection })
 }
 
@@ -64,6 +66,13 @@ pub(super) fn asked(args: &CheckArgs, crypto: &System) -> Result<Asked, NoQuesti
 fn strange(query: &Query) -> Option<String> {
     let protocol = query.protocol.known().filter(|protocol| !protocol.is_well_known())?;
     Some(format!("\"{protocol}\" is no service that peerkey knows: is that what policies call it?"))
+}
+
+/// Rules for mail are about programs.
+fn mail(query: &Query) -> Option<String> {
+    let misses = is_mail(query) && query.application == Fact::Unknown;
+    misses
+        .then(|| "rules for smime name programs: say which one verifies, with --application".into())
 }
 
 /// With `--claimed --connect`, PEER is where to connect to.

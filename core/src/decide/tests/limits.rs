@@ -210,3 +210,20 @@ fn a_limit_to_protocols_holds_for_every_protocol_that_it_could_be() {
     assert!(!ruled_out(&known));
     assert!(ruled_out(&unknown), "it could be any other");
 }
+
+#[test]
+fn a_constraint_is_told_with_what_it_limits() {
+    let root = Ca::root("Corp");
+    let query = server("a.example", "https", &root.leaf(&["a.example"]), &[]);
+    for (peers, protocols, words) in [
+        (&[".br", ".pt"][..], &[][..], "holds it to .br, .pt"),
+        (&[], &["ldap", "imap"], "holds it to ldap, imap"),
+        (&[".br"], &["ldap"], "holds it to .br over ldap"),
+    ] {
+        let mut world = World::new();
+        world.constrain_to(&root.certificate(), scope(peers, protocols));
+        let reason = world.with(&query, |d| d.rules_out(&root.certificate()).unwrap().unwrap());
+        assert!(reason.to_string().contains(words), "{reason}");
+        assert!(!reason.to_string().contains('*'), "{reason}");
+    }
+}

@@ -259,3 +259,23 @@ fn protocols_and_programs_that_are_nearly_known() {
     let runs = format!("is a link: this program runs as {}", real.display());
     assert_lines("link", &folder.warnings(), &[("policy.toml:10:17: ", &[&runs, "write"])]);
 }
+
+#[test]
+fn rules_for_mail_that_never_count() {
+    let message = "this rule accepts no mail";
+    let programs = "applications = [\"/usr/bin/env\"]";
+    check(&[
+        (
+            &rules(&["protocols = [\"smime\"]"]),
+            &[("8:1", &[message, "applications = [\"/usr/bin/openssl\"]"])],
+        ),
+        (
+            &rules(&[&format!("protocols = [\"smime\"]\nrole = \"server\"\n{programs}")]),
+            &[("8:1", &[message, "take role = \"server\" out"])],
+        ),
+        (&rules(&[&format!("protocols = [\"smime\"]\n{programs}")]), &[]),
+        (&rules(&[&format!("protocols = [\"smime\"]\nrole = \"client\"\n{programs}")]), &[]),
+        (&rules(&["protocols = [\"https\"]"]), &[]),
+        (&rules(&["protocols = [\"https\", \"smime\"]"]), &[]),
+    ]);
+}
