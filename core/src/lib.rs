@@ -12,6 +12,8 @@ mod der;
 #[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
 pub mod fuzz;
 pub mod key;
+#[cfg(feature = "source")]
+pub mod nss;
 pub mod pattern;
 pub mod peer;
 #[cfg(feature = "source")]

@@ -1,14 +1,18 @@
 //! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
 
+mod nss;
 mod read;
 mod schema;
 mod show;
 #[cfg(feature = "source")]
 mod write;
+#[cfg(feature = "source")]
+mod write_nss;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use nss::{CertificateRow, Trust, TrustRow};
 #[cfg(feature = "pkix")]
 pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
