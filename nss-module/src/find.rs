@@ -1,5 +1,6 @@
 //! Searches: what the policy in force has for a template.
 
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::vec;
 
 use pkcs11_sys::{
@@ -7,10 +8,9 @@ use pkcs11_sys::{
     CKO_CERTIFICATE,
 };
 
-use peerkey_core::store::StoreError;
-use peerkey_core::store::nss::{CertificateRow, Trust, TrustRow};
+use peerkey_core::store::{CertificateRow, StoreError, Trust, TrustRow};
 use peerkey_guest::entry::guarded;
-use peerkey_guest::policy::Borrowed;
+use peerkey_guest::policy::{Borrowed, CannotDecide};
 
 use crate::module::Module;
 use crate::object::{Certificate, Object, TrustKind, TrustObject};
@@ -32,37 +32,34 @@ pub(crate) enum Search {
 /// Begins a search. It finds by issuer and serial number, or by subject, and else nothing, unless the
 /// settings want every certificate found.
 pub(crate) fn begin(module: &Module, template: &Template<'_>) -> Search {
-    if let (Some(issuer), Some(serial)) =
-        (template.value(CKA_ISSUER), template.value(CKA_SERIAL_NUMBER))
-    {
-        return Search::Found(by_serial(module, template, issuer, serial).into_iter());
-    }
-    if !template.allows(CKO_CERTIFICATE) {
-        return Search::Found(Vec::new().into_iter());
-    }
-    if let Some(subject) = template.value(CKA_SUBJECT) {
-        return Search::Found(by_subject(module, template, subject).into_iter());
-    }
-    if module.settings.enumerate {
-        return Search::Every { after: i64::MIN, template: template.to_owned() };
-    }
-    Search::Found(Vec::new().into_iter())
+    let found = match (template.value(CKA_ISSUER), template.value(CKA_SERIAL_NUMBER)) {
+        (Some(issuer), Some(serial)) => by_serial(module, template, issuer, serial),
+        _ if !template.allows(CKO_CERTIFICATE) => Vec::new(),
+        _ => match template.value(CKA_SUBJECT) {
+            Some(subject) => by_subject(module, template, subject),
+            None if module.settings.enumerate => {
+                return Search::Every { after: 0, template: template.to_owned() };
+            }
+            None => Vec::new(),
+        },
+    };
+    Search::Found(found.into_iter())
 }
 
 impl Search {
-    /// The next handles, at most so many; fewer only at the end.
+    /// The next handles, at most so many; none only at the end.
     pub(crate) fn next(&mut self, module: &Module, most: usize) -> Vec<CK_OBJECT_HANDLE> {
         let (after, template) = match self {
             Self::Found(handles) => return handles.take(most).collect(),
-            Self::Every { after, template } => (after, template),
+            Self::Every { after, template } => (after, template.as_template()),
         };
         let mut found = Vec::new();
         while found.len() < most {
-            let page = most.saturating_sub(found.len()).min(PAGE);
-            let rows = certificates(module, |policy| policy.nss_page(*after, page));
-            let Some(last) = rows.last().map(|(row, _)| row.id) else { break };
+            let page = (most - found.len()).min(PAGE);
+            let read = certificates(module, |policy, now| policy.nss_page(*after, page, now));
+            let Some(last) = read.last_id else { break };
             *after = last;
-            found.extend(matching(module, &template.as_template(), rows, &[]));
+            found.extend(read.matching(module, &template, &[]));
         }
         found
     }
@@ -78,29 +75,40 @@ fn by_serial(
     let mut found = Vec::new();
     for kind in TrustKind::ALL.into_iter().filter(|kind| template.allows(kind.class())) {
         let handle = trust(module, kind, issuer, serial);
-        found.extend(handle.filter(|handle| {
-            let object = module.objects().get(*handle);
-            object.is_some_and(|object| template.matches(&object, KNOWN))
-        }));
+        found.extend(handle.filter(|handle| has(module, template, *handle, KNOWN)));
     }
     if template.allows(CKO_CERTIFICATE) {
-        let rows = certificates(module, |policy| {
-            policy.nss_certificate(issuer, serial).map(|row| row.into_iter().collect())
+        let read = certificates(module, |policy, now| {
+            Ok(policy.nss_certificate(issuer, serial, now)?.into_iter().collect())
         });
-        found.extend(matching(module, template, rows, KNOWN));
+        found.extend(read.matching(module, template, KNOWN));
     }
     found
 }
 
 fn by_subject(module: &Module, template: &Template<'_>, subject: &[u8]) -> Vec<CK_OBJECT_HANDLE> {
-    let rows = certificates(module, |policy| policy.nss_by_subject(subject));
-    matching(module, template, rows, &[CKA_SUBJECT])
+    certificates(module, |policy, now| policy.nss_by_subject(subject, now)).matching(
+        module,
+        template,
+        &[CKA_SUBJECT],
+    )
+}
+
+/// Whether the object matches, but for attributes of which that is known.
+fn has(
+    module: &Module,
+    template: &Template<'_>,
+    handle: CK_OBJECT_HANDLE,
+    known: &[CK_ATTRIBUTE_TYPE],
+) -> bool {
+    let object = module.objects().get(handle);
+    object.is_some_and(|object| template.matches(&object, known))
 }
 
 /// What NSS is told of its trust in a certificate.
 enum Said {
     Nothing,
-    /// The same of every certificate.
+    /// The same as of every certificate.
     OfAll(Trust),
     /// What the policy says of this one.
     Object(CK_OBJECT_HANDLE),
@@ -112,13 +120,13 @@ fn trust(
     issuer: &[u8],
     serial: &[u8],
 ) -> Option<CK_OBJECT_HANDLE> {
+    // What NSS cannot look up is not denied: a failure has to be an answer.
+    let said = guarded("trust", None, || said(module, kind, issuer, serial).ok());
     let undecided = || match module.settings.on_error {
         OnError::Reject => Said::OfAll(Trust::NotTrusted),
         OnError::Application => Said::Nothing,
     };
-    // What NSS cannot look up is not denied: a failure is an answer.
-    let said = guarded("trust", None, || Some(said(module, kind, issuer, serial)));
-    match said.and_then(Result::ok).unwrap_or_else(undecided) {
+    match said.unwrap_or_else(undecided) {
         Said::Nothing => None,
         Said::OfAll(trust) => everywhere(kind, trust),
         Said::Object(handle) => Some(handle),
@@ -130,18 +138,16 @@ fn said(
     kind: TrustKind,
     issuer: &[u8],
     serial: &[u8],
-) -> Result<Said, CannotLookUp> {
+) -> Result<Said, CannotDecide> {
     let Some(policy) = module.policies.in_force()? else { return Ok(Said::Nothing) };
-    let (file, key) = (policy.file(), (kind, issuer, serial));
-    if let Some(handle) = module.objects().known(file, key) {
-        return Ok(Said::Object(handle));
-    }
-    Ok(match policy.nss_trust(issuer, serial)? {
+    Ok(match policy.nss_trust(issuer, serial, now())? {
         Some(row) if is_denial(&row) => Said::OfAll(Trust::NotTrusted),
         Some(row) => {
-            let about = Some((issuer.to_vec(), serial.to_vec()));
-            let object = Object::Trust(TrustObject { kind, row, about });
-            Said::Object(module.objects().keep(file, key, object))
+            let mut objects = module.objects();
+            Said::Object(objects.handle(policy.file(), (kind, issuer, serial, row.clone()), || {
+                let about = Some((issuer.to_vec(), serial.to_vec()));
+                Object::Trust(TrustObject { kind, row, about })
+            }))
         }
         None if policy.nss_closed() => Said::OfAll(Trust::MustVerify),
         None => Said::Nothing,
@@ -153,34 +159,54 @@ fn is_denial(row: &TrustRow) -> bool {
     row.sha1.is_none() && row.sha256.is_none() && levels == [Some(Trust::NotTrusted); 4]
 }
 
-/// The certificates that `look_up` finds, each with the trust in it where that is asked for. None where
-/// nothing can be looked up: a certificate alone opens nothing.
+/// Handles of certificates that were read.
+#[derive(Default)]
+struct Read {
+    handles: Vec<CK_OBJECT_HANDLE>,
+    last_id: Option<i64>,
+}
+
+impl Read {
+    fn matching(
+        mut self,
+        module: &Module,
+        template: &Template<'_>,
+        known: &[CK_ATTRIBUTE_TYPE],
+    ) -> Vec<CK_OBJECT_HANDLE> {
+        self.handles.retain(|handle| has(module, template, *handle, known));
+        self.handles
+    }
+}
+
+/// The certificates that `look_up` finds. None where nothing can be looked up: a certificate without
+/// trust opens nothing.
 fn certificates(
     module: &Module,
-    look_up: impl FnOnce(&Borrowed<'_>) -> Result<Vec<CertificateRow>, StoreError>,
-) -> Vec<(CertificateRow, bool)> {
-    let found = guarded("certificates", None, || {
-        let policy = module.policies.in_force().ok()??;
-        let rows = look_up(&policy).ok()?;
-        // NSS does not ask for it.
-        let trusted = |row: &CertificateRow| {
-            module.settings.enumerate && is_anchor(&policy, row).unwrap_or(false)
-        };
-        Some(rows.into_iter().map(|row| (trusted(&row), row)).map(|(t, row)| (row, t)).collect())
+    look_up: impl FnOnce(&Borrowed<'_>, i64) -> Result<Vec<CertificateRow>, StoreError>,
+) -> Read {
+    let read = guarded("certificates", None, || {
+        let (policy, now) = (module.policies.in_force().ok()??, now());
+        let rows = look_up(&policy, now).ok()?;
+        let last_id = rows.last().map(|row| row.id);
+        let handles = rows.into_iter().map(|row| {
+            // NSS does not ask for it.
+            let trusted = module.settings.enumerate && is_anchor(&policy, &row, now);
+            module.objects().handle(policy.file(), (row.id, trusted), || {
+                Object::Certificate(Certificate { row, trusted })
+            })
+        });
+        Some(Read { handles: handles.collect(), last_id })
     });
-    found.unwrap_or_default()
+    read.unwrap_or_default()
 }
 
-fn is_anchor(policy: &Borrowed<'_>, row: &CertificateRow) -> Result<bool, StoreError> {
-    let trust = policy.nss_trust(&row.issuer, &row.serial)?;
-    Ok(trust.is_some_and(|trust| trust.server == Some(Trust::Delegator)))
+fn is_anchor(policy: &Borrowed<'_>, row: &CertificateRow, now: i64) -> bool {
+    let trust = policy.nss_trust(&row.issuer, &row.serial, now);
+    trust.is_ok_and(|trust| trust.is_some_and(|row| row.server == Some(Trust::Delegator)))
 }
 
-fn matching(
-    module: &Module,
-    template: &Template<'_>,
-    rows: Vec<(CertificateRow, bool)>,
-    known: &[CK_ATTRIBUTE_TYPE],
-) -> Vec<CK_OBJECT_HANDLE> {
-    todo!()
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use pkcs11_sys::CK_OBJECT_HANDLE;
 
-use peerkey_core::store::nss::Trust;
+use peerkey_core::store::Trust;
 use peerkey_guest::folder::FileId;
 
 use crate::object::{Object, TrustKind, TrustObject};
@@ -66,31 +66,28 @@ impl Objects {
         kept.cloned()
     }
 
-    /// The handle of the object that the policy in this file has under this key, if it was found
-    /// before.
-    pub(crate) fn known(&mut self, file: FileId, key: impl Hash) -> Option<CK_OBJECT_HANDLE> {
-        self.turn_to(file);
-        self.now.handles.get(&self.hasher.hash_one(key)).copied()
-    }
-
-    /// A handle for it.
-    pub(crate) fn keep(&mut self, file: FileId, key: impl Hash, object: Object) -> CK_OBJECT_HANDLE {
-        self.turn_to(file);
-        self.last = self.last.max(FIXED.len() as CK_OBJECT_HANDLE) + 1;
-        self.now.handles.insert(self.hasher.hash_one(key), self.last);
-        self.now.objects.insert(self.last, Arc::new(object));
-        self.last
+    /// The handle of the object that the policy in this file has under this key.
+    pub(crate) fn handle(
+        &mut self,
+        file: FileId,
+        key: impl Hash,
+        object: impl FnOnce() -> Object,
+    ) -> CK_OBJECT_HANDLE {
+        if self.file != Some(file) {
+            self.file = Some(file);
+            self.before = std::mem::take(&mut self.now);
+        }
+        let last = &mut self.last;
+        let handle = *self.now.handles.entry(self.hasher.hash_one(key)).or_insert_with(|| {
+            *last = (*last).max(FIXED.len() as CK_OBJECT_HANDLE) + 1;
+            *last
+        });
+        self.now.objects.entry(handle).or_insert_with(|| Arc::new(object()));
+        handle
     }
 
     /// Forgets all of them; their handles are not used again.
     pub(crate) fn forget(&mut self) {
         (self.file, self.now, self.before) = Default::default();
-    }
-
-    fn turn_to(&mut self, file: FileId) {
-        if self.file != Some(file) {
-            self.file = Some(file);
-            self.before = std::mem::take(&mut self.now);
-        }
     }
 }
