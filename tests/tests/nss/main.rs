@@ -1,0 +1,5 @@
+//! The NSS module: with NSS's own tools, with Firefox, with p11-kit's programs, and called by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
+
+mod surface;
+mod tools;
