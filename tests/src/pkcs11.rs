@@ -1,11 +1,25 @@
 //! A PKCS#11 module in this process, called as a program calls it.
 
+mod every;
+
 use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
 use pkcs11_sys::*;
+
+/// A trust object of NSS's own (pkcs11n.h), and one of PKCS#11 3.2.
+pub const TRUST_CLASSES: [CK_OBJECT_CLASS; 2] = [0xCE53_4353, 0xb];
+/// The attributes for servers, clients, e-mail and code, of each.
+pub const TRUST_USAGES: [[CK_ATTRIBUTE_TYPE; 4]; 2] =
+    [[0xCE53_6358, 0xCE53_6359, 0xCE53_635B, 0xCE53_635A], [0x62c, 0x62d, 0x62f, 0x62e]];
+/// The attribute with the certificate's hash, of each.
+pub const TRUST_HASHES: [CK_ATTRIBUTE_TYPE; 2] = [0xCE53_63B4, 0x635];
+/// "Not trusted", of each.
+pub const NOT_TRUSTED: [CK_ULONG; 2] = [0xCE53_435A, 3];
+/// "Must verify", of each.
+pub const MUST_VERIFY: [CK_ULONG; 2] = [0xCE53_4353, 4];
 
 /// A loaded module. It stays loaded.
 #[derive(Clone, Copy, Debug)]

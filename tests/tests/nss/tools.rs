@@ -1,7 +1,7 @@
 //! NSS's tools and Firefox load the module and go on.
 
 use peerkey_tests::firefox::Profile;
-use peerkey_tests::nss::{Database, Nss, Usage, VERIFIERS, sent};
+use peerkey_tests::nss::{Nss, Usage, VERIFIERS, sent};
 use peerkey_tests::pki::Draft;
 use peerkey_tests::server::{ServerDraft, Service};
 use peerkey_tests::site::{SHIPPED, Site};
