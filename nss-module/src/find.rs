@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::vec;
 
 use pkcs11_sys::{
-    CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_ISSUER, CKA_SERIAL_NUMBER, CKA_SUBJECT,
-    CKO_CERTIFICATE,
+    CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_CERTIFICATE_TYPE, CKA_ISSUER, CKA_SERIAL_NUMBER,
+    CKA_SUBJECT, CKO_CERTIFICATE,
 };
 
 use peerkey_core::store::{CertificateRow, StoreError, Trust, TrustRow};
@@ -29,15 +29,16 @@ pub(crate) enum Search {
     Every { after: i64, template: OwnedTemplate },
 }
 
-/// Begins a search. It finds by issuer and serial number, or by subject, and else nothing, unless the
-/// settings want every certificate found.
+/// Begins a search. It finds by issuer and serial number, or by subject, and else nothing: NSS would
+/// remember every certificate that it is shown. But p11-kit and GnuTLS look for all, or all that are
+/// trusted; they are told by the CKA_CERTIFICATE_TYPE in their templates, which NSS never asks for alone.
 pub(crate) fn begin(module: &Module, template: &Template<'_>) -> Search {
     let found = match (template.value(CKA_ISSUER), template.value(CKA_SERIAL_NUMBER)) {
         (Some(issuer), Some(serial)) => by_serial(module, template, issuer, serial),
         _ if !template.allows(CKO_CERTIFICATE) => Vec::new(),
         _ => match template.value(CKA_SUBJECT) {
             Some(subject) => by_subject(module, template, subject),
-            None if module.settings.enumerate => {
+            None if template.value(CKA_CERTIFICATE_TYPE).is_some() => {
                 return Search::Every { after: 0, template: template.to_owned() };
             }
             None => Vec::new(),
@@ -189,11 +190,13 @@ fn certificates(
         let rows = look_up(&policy, now).ok()?;
         let last_id = rows.last().map(|row| row.id);
         let handles = rows.into_iter().map(|row| {
-            // NSS does not ask for it.
-            let trusted = module.settings.enumerate && is_anchor(&policy, &row, now);
-            module.objects().handle(policy.file(), (row.id, trusted), || {
-                Object::Certificate(Certificate { row, trusted })
-            })
+            let (file, id) = (policy.file(), row.id);
+            if let Some(handle) = module.objects().known(file, id) {
+                return handle;
+            }
+            let trusted = is_anchor(&policy, &row, now);
+            let object = || Object::Certificate(Certificate { row, trusted });
+            module.objects().handle(file, id, object)
         });
         Some(Read { handles: handles.collect(), last_id })
     });

@@ -66,6 +66,12 @@ impl Objects {
         kept.cloned()
     }
 
+    /// The handle of the object that the policy in this file has under this key, if there is one yet.
+    pub(crate) fn known(&mut self, file: FileId, key: impl Hash) -> Option<CK_OBJECT_HANDLE> {
+        self.turn_to(file);
+        self.now.handles.get(&self.hasher.hash_one(key)).copied()
+    }
+
     /// The handle of the object that the policy in this file has under this key.
     pub(crate) fn handle(
         &mut self,
@@ -73,17 +79,20 @@ impl Objects {
         key: impl Hash,
         object: impl FnOnce() -> Object,
     ) -> CK_OBJECT_HANDLE {
+        self.turn_to(file);
+        let (now, last) = (&mut self.now, &mut self.last);
+        *now.handles.entry(self.hasher.hash_one(key)).or_insert_with(|| {
+            *last = (*last).max(FIXED.len() as CK_OBJECT_HANDLE) + 1;
+            now.objects.insert(*last, Arc::new(object()));
+            *last
+        })
+    }
+
+    fn turn_to(&mut self, file: FileId) {
         if self.file != Some(file) {
             self.file = Some(file);
             self.before = std::mem::take(&mut self.now);
         }
-        let last = &mut self.last;
-        let handle = *self.now.handles.entry(self.hasher.hash_one(key)).or_insert_with(|| {
-            *last = (*last).max(FIXED.len() as CK_OBJECT_HANDLE) + 1;
-            *last
-        });
-        self.now.objects.entry(handle).or_insert_with(|| Arc::new(object()));
-        handle
     }
 
     /// Forgets all of them; their handles are not used again.

@@ -1,4 +1,5 @@
-//! The module's parameter string: what `modutil -string` or p11-kit's `x-init-reserved` says.
+//! The module's parameter string: what `modutil -string` says, or p11-kit's `x-init-reserved` where a program
+//! leaves initialising to p11-kit.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,16 +7,13 @@ use std::path::PathBuf;
 
 const DEFAULT_STATE_DIR: &[u8] = b"/var/lib/peerkey";
 
-/// `state-dir=/var/lib/peerkey on-error=reject enumerate=no`, in any order, each of them optional.
+/// `state-dir=/var/lib/peerkey on-error=reject`, in any order, each of them optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The folder of the compiled policy.
     pub(crate) state_dir: PathBuf,
     /// What holds where nothing can be looked up.
     pub(crate) on_error: OnError,
-    /// Whether a search without a key finds the certificates one after the other. NSS needs none of
-    /// that, and would remember all of them; p11-kit's programs know no other way.
-    pub(crate) enumerate: bool,
 }
 
 /// `on-error`.
@@ -32,17 +30,15 @@ impl Settings {
     /// version does not switch this one off.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let (mut state_dir, mut on_error) = (DEFAULT_STATE_DIR.to_vec(), OnError::Reject);
-        let mut enumerate = false;
         for (name, value) in words(text) {
             match name {
                 b"state-dir" => state_dir = value,
                 b"on-error" if value == b"application" => on_error = OnError::Application,
                 b"on-error" => on_error = OnError::Reject,
-                b"enumerate" => enumerate = value == b"yes",
                 _ => {}
             }
         }
-        Self { state_dir: PathBuf::from(OsStr::from_bytes(&state_dir)), on_error, enumerate }
+        Self { state_dir: PathBuf::from(OsStr::from_bytes(&state_dir)), on_error }
     }
 }
 
@@ -82,14 +78,14 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn parsed(text: &str) -> (String, OnError, bool) {
+    fn parsed(text: &str) -> (String, OnError) {
         let settings = Settings::parse(text.as_bytes());
-        (settings.state_dir.display().to_string(), settings.on_error, settings.enumerate)
+        (settings.state_dir.display().to_string(), settings.on_error)
     }
 
     #[test]
     fn nothing_is_the_default() {
-        let default = ("/var/lib/peerkey".to_owned(), OnError::Reject, false);
+        let default = ("/var/lib/peerkey".to_owned(), OnError::Reject);
         for text in ["", "  ", "x", "=", "x=y z", "on-error", "on-error="] {
             assert_eq!(parsed(text), default, "{text:?}");
         }
@@ -97,14 +93,14 @@ mod tests {
 
     #[test]
     fn words_in_any_order() {
-        let all = ("/a".to_owned(), OnError::Application, true);
-        assert_eq!(parsed("state-dir=/a on-error=application enumerate=yes"), all);
-        assert_eq!(parsed("new=1 enumerate=yes\n\ton-error='application'  state-dir=\"/a\""), all);
+        let all = ("/a".to_owned(), OnError::Application);
+        assert_eq!(parsed("state-dir=/a on-error=application"), all);
+        assert_eq!(parsed("new=1 other\n\ton-error='application'  state-dir=\"/a\""), all);
     }
 
     #[test]
     fn quotes_keep_blanks() {
-        assert_eq!(parsed("state-dir='/a b' enumerate=yes").0, "/a b");
+        assert_eq!(parsed("state-dir='/a b' x=y").0, "/a b");
         assert_eq!(parsed("state-dir=\"/a 'b\"").0, "/a 'b");
         assert_eq!(parsed("state-dir='/a").0, "/a");
     }

@@ -36,6 +36,8 @@ pub struct Firefox {
 pub struct Judged {
     /// None if it was accepted; otherwise Firefox's name for why not.
     pub error: Option<String>,
+    /// Whether its user could go on in spite of that.
+    pub overridable: bool,
     /// The subjects of the chain that it found, the leaf's first.
     pub chain: Vec<String>,
     /// Whether that ends in a root that came with Firefox.
@@ -53,6 +55,7 @@ impl Judged {
         Self {
             error: value["error"].as_str().map(str::to_owned),
             chain: value["chain"].as_array().map_or(vec![], |c| c.iter().map(subject).collect()),
+            overridable: value["overridable"].as_bool().unwrap_or_default(),
             builtin: value["builtin"].as_bool().unwrap_or_default(),
         }
     }
@@ -89,7 +92,8 @@ const request = new XMLHttpRequest({ mozAnon: true, mozSystem: true });
 const judged = error => {
   const info = request.channel.securityInfo;
   const chain = (info?.succeededCertChain ?? []).map(c => c.subjectName);
-  return { error, chain, builtin: !!info?.isBuiltCertChainRootBuiltInRoot };
+  const overridable = !!info?.overridableErrorCategory;
+  return { error, chain, overridable, builtin: !!info?.isBuiltCertChainRootBuiltInRoot };
 };
 request.onload = () => done(judged(null));
 request.onerror = () => done(judged(request.channel.securityInfo?.errorCodeString || 'no connection'));
