@@ -25,7 +25,7 @@ use Told::{Exactly, Stricter, StricterInFirefox};
 
 /// A policy, and peers that present something.
 struct Case {
-    policy: &'static str,
+    policy: String,
     told: Told,
     peers: Vec<(&'static str, &'static str, Issued)>,
 }
@@ -87,70 +87,37 @@ impl World {
             case.peers.push((who, "bank.example", identity.clone()));
             case
         };
+        let rule = |what: &str, default: &str| format!("{what}\n[default]\naccept = {default}\n");
+        let default = |default| rule("", default);
+        let bank = |accept: &str| {
+            let what = format!("[[rule]]\npeers = ['bank.example']\naccept = {accept}");
+            rule(&what, "{ any = ['web'] }")
+        };
+        let limit = |ca: &str, peer: &str, accept: &str| {
+            let what = format!("[[constraint]]\nca = ['anchors/{ca}.pem']\npeers = ['{peer}']");
+            rule(&what, accept)
+        };
+        let deny = |who: &str| {
+            let what = format!("[[deny]]\ncertificate = 'anchors/{who}.pem'");
+            rule(&what, "{ any = ['application', 'corp'] }")
+        };
+        let corps = "[[rule]]\npeers = ['.corp.example']\naccept = { any = ['corp'] }";
         vec![
-            case(Exactly, "[default] accept = { any = ['application'] }"),
-            case(Exactly, "[default] accept = { any = ['corp'] }"),
-            case(Exactly, "[default] accept = { any = ['application', 'corp'] }"),
-            case(Exactly, "[default] accept = { any = ['scoped'] }"),
-            case(Exactly, "[default] accept = { any = ['application', 'scoped'] }"),
-            case(
-                Exactly,
-                "[[rule]] peers = ['.corp.example'] accept = { any = ['corp'] }
-                [default] accept = { any = ['web'] }",
-            ),
-            case(
-                Exactly,
-                "[[constraint]] ca = ['anchors/web.pem'] peers = ['.corp.example']
-                [default] accept = { any = ['application'] }",
-            ),
-            case(
-                Exactly,
-                "[[constraint]] ca = ['anchors/web-ca.pem'] peers = ['.corp.example']
-                [default] accept = { any = ['application'] }",
-            ),
-            case(
-                Exactly,
-                "[[constraint]] ca = ['anchors/corp.pem'] peers = ['bank.example']
-                [default] accept = { any = ['corp'] }",
-            ),
-            case(
-                Exactly,
-                "[[deny]] certificate = 'anchors/web-ca.pem'
-                [default] accept = { any = ['application', 'corp'] }",
-            ),
-            case(
-                Exactly,
-                "[[deny]] certificate = 'anchors/web.pem'
-                [default] accept = { any = ['application', 'corp'] }",
-            ),
-            with(
-                Exactly,
-                "[[rule]] peers = ['bank.example'] accept = { any = ['pins'] }
-                [default] accept = { any = ['web'] }",
-                "pinned",
-                &self.pinned,
-            ),
-            with(
-                StricterInFirefox,
-                "[[rule]] peers = ['bank.example'] accept = { any = ['device'] }
-                [default] accept = { any = ['web'] }",
-                "pinned CA:TRUE",
-                &self.device,
-            ),
-            with(
-                Stricter,
-                "[[rule]] peers = ['bank.example'] accept = { any = ['wide'] }
-                [default] accept = { any = ['web'] }",
-                "pinned, two names",
-                &self.wide,
-            ),
-            with(
-                Stricter,
-                "[[rule]] peers = ['bank.example'] accept = { all = ['pins', 'corp'] }
-                [default] accept = { any = ['web'] }",
-                "pinned",
-                &self.pinned,
-            ),
+            case(Exactly, default("{ any = ['application'] }")),
+            case(Exactly, default("{ any = ['corp'] }")),
+            case(Exactly, default("{ any = ['application', 'corp'] }")),
+            case(Exactly, default("{ any = ['scoped'] }")),
+            case(Exactly, default("{ any = ['application', 'scoped'] }")),
+            case(Exactly, rule(corps, "{ any = ['web'] }")),
+            case(Exactly, limit("web", ".corp.example", "{ any = ['application'] }")),
+            case(Exactly, limit("web-ca", ".corp.example", "{ any = ['application'] }")),
+            case(Exactly, limit("corp", "bank.example", "{ any = ['corp'] }")),
+            case(Exactly, deny("web-ca")),
+            case(Exactly, deny("web")),
+            with(Exactly, bank("{ any = ['pins'] }"), "pinned", &self.pinned),
+            with(StricterInFirefox, bank("{ any = ['device'] }"), "CA:TRUE", &self.device),
+            with(Stricter, bank("{ any = ['wide'] }"), "two names", &self.wide),
+            with(Stricter, bank("{ all = ['pins', 'corp'] }"), "pinned", &self.pinned),
         ]
     }
 }
@@ -184,11 +151,8 @@ peer = 'bank.example'
 spki = ['anchors/wide.pem']
 ";
 
-/// The authorities that a policy names, before it: one that it does not name would be somebody's anchor.
+/// A policy with the authorities that it names.
 fn whole(policy: &str) -> String {
-    let policy = policy.replace("] accept", "]\naccept").replace("] peers", "]\npeers");
-    let policy = policy.replace("] ca", "]\nca").replace("] certificate", "]\ncertificate");
-    let policy = policy.replace("'] accept", "']\naccept").replace("'] peers", "']\npeers");
     let named = |part: &&str| {
         let name = part.split(']').next().unwrap_or_default();
         policy.contains(&format!("'{name}'"))
@@ -226,7 +190,7 @@ fn one_policy_one_answer() {
     );
     let mut wrong = Vec::new();
     for case in world.cases() {
-        let site = site(&world.files(), &whole(case.policy));
+        let site = site(&world.files(), &whole(&case.policy));
         site.write("trust.pem", world.web.pem());
         let stage = Stage::new(&site);
         stage.profile.database.import("web", &world.web.cert, "CT,C,C");
