@@ -107,13 +107,13 @@ const db = Cc['@mozilla.org/security/x509certdb;1'].getService(Ci.nsIX509CertDB)
 for (const above of chain.slice(1)) {
   db.addCertFromBase64(above, ',,');
 }
-const codes = Cc['@mozilla.org/nss_errors_service;1'].getService(Ci.nsINSSErrorsService);
 const name = code => Object.entries({
   SEC_ERROR_UNKNOWN_ISSUER: -8179, SEC_ERROR_UNTRUSTED_ISSUER: -8172, SEC_ERROR_UNTRUSTED_CERT: -8171,
   SEC_ERROR_CERT_NOT_IN_NAME_SPACE: -8080, SEC_ERROR_EXPIRED_CERTIFICATE: -8181,
   SEC_ERROR_INADEQUATE_CERT_TYPE: -8101, SSL_ERROR_BAD_CERT_DOMAIN: -12276,
 }).find(([_, number]) => number === code)?.[0] ?? String(code);
-db.asyncVerifyCertAtTime(db.constructX509FromBase64(chain[0]), usage, 0, host, time, {
+const leaf = db.constructX509FromBase64(chain[0]);
+db.asyncVerifyCertAtTime(leaf, Ci.nsIX509CertDB[usage], 0, host, time, [], {
   verifyCertFinished(code, found, ev) {
     const subjects = (found ?? []).map(c => c.subjectName);
     done({ error: code === 0 ? null : name(code), chain: subjects, builtin: false });
@@ -183,9 +183,9 @@ impl Firefox {
     /// the profile.
     pub fn verify(&mut self, usage: Usage, host: Option<&str>, chain: &[X509], at: i64) -> Judged {
         let usage = match usage {
-            Usage::Server => 1 << 1,
-            Usage::Client => 1,
-            Usage::Email => 1 << 4,
+            Usage::Server => "verifyUsageTLSServer",
+            Usage::Client => "verifyUsageTLSClient",
+            Usage::Email => "verifyUsageEmailSigner",
         };
         let base64 = |c: &X509| BASE64.encode(&c.to_der().unwrap());
         let chain: Vec<_> = chain.iter().map(base64).collect();

@@ -157,7 +157,7 @@ impl<'a> Database<'a> {
             Verifier::Pkix => (Nss::Debian, true),
         };
         let mut command = self.tool("vfychain", nss);
-        command.args(pkix.then_some("-pp")).args(["-u", usage.number()]);
+        command.args(pkix.then_some("-pp")).args(["-v", "-u", usage.number()]);
         at.map(|at| command.args(["-b", at]));
         for (i, certificate) in chain.iter().enumerate() {
             let name = format!("chain-{i}.pem");
