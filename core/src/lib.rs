@@ -22,6 +22,8 @@ pub mod protocol;
 pub mod query;
 pub mod rule;
 #[cfg(feature = "source")]
+mod signed;
+#[cfg(feature = "source")]
 pub mod source;
 pub mod store;
 pub mod verdict;

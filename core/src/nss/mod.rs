@@ -4,8 +4,30 @@
 //! NSS asks a module about certificates, never about a peer: so each answer is computed beforehand, when
 //! the policy is compiled. Where an object cannot say what a rule says, it says less.
 
-use crate::policy::{Mode, Policy};
-use crate::rule::APPLICATION;
+mod anchors;
+mod cas;
+mod cells;
+mod denials;
+mod judge;
+mod limits;
+mod pins;
+mod region;
+#[cfg(all(test, feature = "pkix"))]
+mod tests;
+mod twin;
+mod usage;
+
+use std::collections::{BTreeSet, HashMap};
+
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
+
+pub use usage::Usage;
+
+use anchors::{Anchors, Questions};
+use denials::Denied;
+use judge::Voter;
+
+use crate::policy::{AuthorityKind, Mode, Policy};
 use crate::store::{CertificateRow, TrustRow};
 
 /// All that NSS is to be told, and how true it is to the policy.
@@ -38,6 +60,11 @@ pub struct Span {
 impl Span {
     /// At any time.
     pub const ALWAYS: Self = Self { begins: i64::MIN, ends: i64::MAX };
+
+    /// Whether `next` begins where this ends.
+    fn meets(self, next: Self) -> bool {
+        self.ends.checked_add(1) == Some(next.begins)
+    }
 }
 
 /// The trust in one certificate for a span of time.
@@ -64,12 +91,132 @@ pub struct CertificateObject {
     pub row: CertificateRow,
 }
 
+/// No more moments than this, at which something ends, are looked ahead.
+const MOMENTS: usize = 32;
+
 /// What NSS is to be told of a policy, from the moment `now` on.
-pub fn plan(policy: &Policy, _now: i64) -> Plan {
+pub fn plan(policy: &Policy, now: i64) -> Plan {
     // What only watches changes nothing.
     if policy.mode == Mode::Monitor {
         return Plan::default();
     }
-    let closed = !policy.default.mentions(APPLICATION);
-    Plan { objects: Objects { closed, ..Objects::default() } }
+    let mut objects = Objects { trust: denials::objects(policy, now), ..Objects::default() };
+    let begins = moments(policy, now);
+    for (index, moment) in begins.iter().enumerate() {
+        let span = Span {
+            begins: if index == 0 { i64::MIN } else { *moment },
+            ends: begins.get(index + 1).map_or(i64::MAX, |next| next - 1),
+        };
+        let epoch = Epoch::new(policy, *moment);
+        epoch.with(|look| look.tell(span, &mut objects));
+    }
+    objects.closed = Epoch::new(policy, now).with(|look| look.is_closed());
+    objects.join();
+    Plan { objects }
+}
+
+/// `now`, and the seconds at which something else holds than before.
+fn moments(policy: &Policy, now: i64) -> Vec<i64> {
+    let authorities = policy.authorities.iter();
+    let untils = authorities.clone().filter_map(|authority| authority.scope.until);
+    let crls = authorities.filter_map(|authority| match &authority.kind {
+        AuthorityKind::X509 { crls, .. } => Some(crls),
+        _ => None,
+    });
+    let crls = crls.flatten().filter_map(|crl| crl_of(crl)?.1);
+    let all = untils
+        .chain(crls)
+        .chain(policy.constraints.iter().filter_map(|constraint| constraint.scope.until))
+        .chain(policy.rules.iter().filter_map(|rule| rule.until))
+        .map(|until| until.saturating_add(1));
+    let later: BTreeSet<i64> = all.filter(|moment| *moment > now).collect();
+    [now].into_iter().chain(later).take(MOMENTS).collect()
+}
+
+/// The issuer of a CRL, a DER Name, and when the next is due.
+fn crl_of(der: &[u8]) -> Option<(&[u8], Option<i64>)> {
+    let (_, crl) = CertificateRevocationList::from_der(der).ok()?;
+    let next = crl.next_update().map(|next| next.timestamp());
+    Some((crl.tbs_cert_list.issuer.as_raw(), next))
+}
+
+/// A policy at one moment.
+struct Epoch<'a> {
+    policy: &'a Policy,
+    now: i64,
+    denied: Denied<'a>,
+}
+
+impl<'a> Epoch<'a> {
+    fn new(policy: &'a Policy, now: i64) -> Self {
+        Self { policy, now, denied: Denied::of(policy, now) }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Look<'_>) -> T) -> T {
+        let (cas, limits) = cas::all(self.policy, &self.denied);
+        let questions =
+            Usage::ALL.map(|usage| Questions::new(self.policy, usage, self.now, &limits));
+        let anchors = Anchors { cas: &cas, questions: &questions, limits: &limits, now: self.now };
+        look(&Look { epoch: self, anchors })
+    }
+}
+
+/// A policy at one moment, with all that is worked out of it.
+struct Look<'a> {
+    epoch: &'a Epoch<'a>,
+    anchors: Anchors<'a>,
+}
+
+impl Look<'_> {
+    fn tell(&self, span: Span, objects: &mut Objects) {
+        for ca in self.anchors.cas {
+            self.anchors.tell(ca, span, objects);
+        }
+        let Epoch { policy, now, denied } = self.epoch;
+        let servers = &self.anchors.questions[0];
+        for candidate in pins::candidates(policy) {
+            let leaf = pins::see(servers, &candidate, denied, *now);
+            pins::tell(&candidate, &leaf, policy, span, objects);
+        }
+    }
+
+    /// Whether an anchor that only programs know vouches for nobody whom no rule names.
+    fn is_closed(&self) -> bool {
+        let servers = &self.anchors.questions[0];
+        let other = &servers.cells.all[servers.cells.hosts[0].below];
+        let voter = Voter { application: true, ..Voter::default() };
+        !servers.judge.accepts(&other.decides, &voter, &other.name, &[])
+    }
+}
+
+impl Objects {
+    /// Makes one of what holds in several spans, one behind the other.
+    fn join(&mut self) {
+        let mut places: HashMap<_, usize> = HashMap::new();
+        let mut trust: Vec<TrustObject> = Vec::new();
+        for object in std::mem::take(&mut self.trust) {
+            let key = (object.issuer.clone(), object.serial.clone(), object.is_denial);
+            match places.get(&key).map(|index| &mut trust[*index]) {
+                Some(last) if last.row == object.row && last.span.meets(object.span) => {
+                    last.span.ends = object.span.ends;
+                }
+                _ => {
+                    places.insert(key, trust.len());
+                    trust.push(object);
+                }
+            }
+        }
+        let mut places: HashMap<_, usize> = HashMap::new();
+        let mut certificates: Vec<CertificateObject> = Vec::new();
+        for object in std::mem::take(&mut self.certificates) {
+            match places.get(&object.row.der).map(|index| &mut certificates[*index]) {
+                Some(last) if last.span.meets(object.span) => last.span.ends = object.span.ends,
+                _ => {
+                    places.insert(object.row.der.clone(), certificates.len());
+                    certificates.push(object);
+                }
+            }
+        }
+        (self.trust, self.certificates) = (trust, certificates);
+    }
 }

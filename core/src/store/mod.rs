@@ -18,7 +18,7 @@ pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
 pub(crate) use read::{StoredAuthority, StoredBinding, StoredDenial, StoredLimit, StoredRule};
 pub(crate) use schema::StoredScope;
-#[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
+#[cfg(feature = "source")]
 pub(crate) use schema::{PrefixLengths, keys_of};
 pub use schema::{SCHEMA, file_name};
 pub use show::{AuthorityRow, ConstraintRow, DenialRow, RuleRow, SourceRow};
