@@ -94,6 +94,8 @@ enum Form {
     Silent,
     /// Nothing, because it is of version 1, and has no extensions.
     Version1,
+    /// That it is one, although it is a device's own: CA:TRUE without keyUsage.
+    Device,
 }
 
 #[derive(Clone)]
@@ -146,9 +148,9 @@ impl Draft {
         if name.contains('@') { named.email(name) } else { named.dns(name) }
     }
 
-    /// The same for a CA: CA:TRUE, as devices make their certificates.
+    /// The same with CA:TRUE, as devices make their certificates.
     pub fn as_ca(mut self) -> Self {
-        self.ca = true;
+        self.form = Form::Device;
         self
     }
 
@@ -274,7 +276,10 @@ impl Draft {
             constraints.ca();
             extensions.push(KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap());
         }
-        if self.form == Form::Whole {
+        if self.form == Form::Device {
+            constraints.ca();
+        }
+        if self.form != Form::Silent {
             extensions.push(constraints.critical().build().unwrap());
         }
         if !self.usages.is_empty() {

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use peerkey_tests::nss::{Usage, sent};
 use peerkey_tests::pki::{Draft, Issued};
 
-use crate::stage::{OUT_OF_SCOPE, Stage, everyone, site, with_root};
+use crate::stage::{
+    OUT_OF_SCOPE, Stage, UNKNOWN_ISSUER, UNTRUSTED_ISSUER, everyone, site, with_root,
+};
 
 struct World {
     root: Issued,
@@ -73,10 +75,9 @@ fn at_the_edges_of_a_scope() {
     check("an address inside", Draft::server("192.0.2.7"), true);
     check("an address outside", Draft::server("192.0.3.7"), false);
     check("an address of the other kind", Draft::server("2001:db8::7"), false);
-    // What is not asked for must be in scope too.
+    // Each name that a server could be asked for must be in scope.
     check("one name in, one out", Draft::server("www.corp.example").dns("bank.example"), false);
     check("a name in, an address out", Draft::server("www.corp.example").ip("203.0.113.1"), false);
-    check("a name in, a mailbox", Draft::server("www.corp.example").email("a@b.example"), false);
 }
 
 /// The root is in the user's own database too: what the policy says of it counts.
@@ -93,26 +94,28 @@ fn the_users_own_copy_of_the_root_is_scoped_too() {
     }
 }
 
-/// An intermediate is the anchor: its root vouches for all else where the program knows it.
+/// An intermediate is the anchor; the user's own trust in its root is no way around it.
 #[test]
-fn an_intermediate_with_a_limit() {
-    let policy = "
-[[constraint]]
-ca = ['anchors/first.pem']
-peers = ['.corp.example']
-[default]
-accept = { any = ['application'] }
-";
-    let site = site(&[("first", WORLD.first.pem())], policy);
+fn an_intermediate() {
+    let policy = SCOPED.replace("corp.pem", "first.pem");
+    let site = site(&[("first", WORLD.first.pem())], &policy);
     let stage = Stage::new(&site);
     stage.profile.database.import("corp", &WORLD.root.cert, "CT,C,C");
     let mut browser = stage.profile.start();
-    let inside = Draft::server("www.corp.example").signed_by(&WORLD.first);
+    let inside = Draft::server("www.corp.example");
+    let outside = || Draft::server("bank.example");
+    let two = inside.clone().signed_by(&WORLD.second);
+    let inside = inside.signed_by(&WORLD.first);
     everyone(&stage, &mut browser, "inside", "www.corp.example", &inside, None);
-    let outside = Draft::server("bank.example").signed_by(&WORLD.first);
-    everyone(&stage, &mut browser, "outside", "bank.example", &outside, Some(&[OUT_OF_SCOPE]));
-    let other = Draft::server("bank.example").signed_by(&WORLD.root);
-    everyone(&stage, &mut browser, "another CA below the root", "bank.example", &other, None);
+    everyone(&stage, &mut browser, "inside, two levels", "www.corp.example", &two, None);
+    for issuer in [&WORLD.first, &WORLD.second] {
+        let outside = outside().signed_by(issuer);
+        let must = Some(&[OUT_OF_SCOPE, UNTRUSTED_ISSUER][..]);
+        everyone(&stage, &mut browser, "outside", "bank.example", &outside, must);
+    }
+    let other = outside().signed_by(&WORLD.root);
+    let must = Some(&[UNKNOWN_ISSUER, UNTRUSTED_ISSUER][..]);
+    everyone(&stage, &mut browser, "another below the root", "bank.example", &other, must);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use peerkey_tests::nss::{Database, Usage, VERIFIERS, sent};
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::site::{SHIPPED, Site};
 
-use crate::stage::{Stage, UNTRUSTED_CERT, everyone, https};
+use crate::stage::{Stage, UNTRUSTED_CERT, UNTRUSTED_ISSUER, everyone, https};
 
 const BANK: &str = "bank.example";
 
@@ -49,7 +49,8 @@ fn everything_is_refused() {
         let stage = Stage::new(&site);
         stage.profile.database.import("root", &world.root.cert, "CT,C,C");
         let mut browser = stage.profile.start();
-        everyone(&stage, &mut browser, what, BANK, &world.bank, Some(&[UNTRUSTED_CERT]));
+        let distrusted = Some(&[UNTRUSTED_CERT, UNTRUSTED_ISSUER][..]);
+        everyone(&stage, &mut browser, what, BANK, &world.bank, distrusted);
     }
 }
 
