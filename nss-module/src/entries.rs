@@ -194,7 +194,7 @@ pub(crate) unsafe extern "C" fn get_session_info(
         }
         let now = module.standing();
         if !module.sessions().get(session)?.knows(now) {
-            // It is as good as before: a search in another thread must not fail.
+            // But searches go on: one in another thread must not fail.
             return Err(Failure::SessionHandleInvalid);
         }
         // SAFETY: as PKCS#11 has it.

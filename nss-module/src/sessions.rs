@@ -56,9 +56,9 @@ impl Sessions {
 }
 
 impl Session {
-    /// Whether its owner knows of this policy; it is taken to know from now on. For NSS a session that
-    /// is lost means another token, of which it knows nothing yet.
-    pub(crate) fn knows(&mut self, now: Standing) -> bool {
-        std::mem::replace(&mut self.known, now) == now
+    /// Whether its owner knows of this policy. For NSS a session that is lost means another token, of which
+    /// it knows nothing yet; it closes the session then, and opens one that knows.
+    pub(crate) fn knows(&self, now: Standing) -> bool {
+        self.known == now
     }
 }

@@ -51,7 +51,13 @@ impl Judged {
     }
 
     fn read(value: &Value) -> Self {
-        let subject = |name: &Value| name.as_str().unwrap_or_default().to_owned();
+        let subject = |base64: &Value| {
+            let der = BASE64.decode(base64.as_str().unwrap_or_default().as_bytes()).unwrap();
+            let certificate = X509::from_der(&der).unwrap();
+            let names = certificate.subject_name().entries();
+            let texts = names.filter_map(|entry| Some(entry.data().as_utf8().ok()?.to_string()));
+            texts.collect::<Vec<_>>().join(", ")
+        };
         Self {
             error: value["error"].as_str().map(str::to_owned),
             chain: value["chain"].as_array().map_or(vec![], |c| c.iter().map(subject).collect()),
@@ -91,7 +97,8 @@ const [url, done] = arguments;
 const request = new XMLHttpRequest({ mozAnon: true, mozSystem: true });
 const judged = error => {
   const info = request.channel.securityInfo;
-  const chain = (info?.succeededCertChain ?? []).map(c => c.subjectName);
+  // Nothing else: to give a name, Firefox makes NSS remember the certificate.
+  const chain = (info?.succeededCertChain ?? []).map(c => c.getBase64DERString());
   const overridable = !!info?.overridableErrorCategory;
   return { error, chain, overridable, builtin: !!info?.isBuiltCertChainRootBuiltInRoot };
 };
@@ -115,8 +122,8 @@ const name = code => Object.entries({
 const leaf = db.constructX509FromBase64(chain[0]);
 db.asyncVerifyCertAtTime(leaf, Ci.nsIX509CertDB[usage], 0, host, time, [], {
   verifyCertFinished(code, found, ev) {
-    const subjects = (found ?? []).map(c => c.subjectName);
-    done({ error: code === 0 ? null : name(code), chain: subjects, builtin: false });
+    const ders = (found ?? []).map(c => c.getBase64DERString());
+    done({ error: code === 0 ? null : name(code), chain: ders, builtin: false });
   },
 });
 ";

@@ -295,7 +295,7 @@ impl Draft {
         }
         let context = builder.x509v3_context(issuer.map(|i| &*i.cert), None);
         extensions.push(SubjectKeyIdentifier::new().build(&context).unwrap());
-        if issuer.is_some() {
+        if issuer.is_some_and(|issuer| issuer.cert.subject_key_id().is_some()) {
             extensions.push(AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap());
         }
         if !self.sans.is_empty() {

@@ -79,7 +79,8 @@ fn a_tool_learns_of_the_end_of_a_grant_at_its_next_connection() {
                 // NSS looks for another token every second.
                 thread::sleep(Duration::from_millis(1200));
             };
-            let server = ServerDraft::new(Service::Https, &bank).tls12().asked(asked).start();
+            let server =
+                ServerDraft::new(Service::Https, &bank).tls12().forgetful().asked(asked).start();
             let twice = ["-L", "2", "-V", "tls1.2:tls1.2"];
             let database = &stage.profile.database;
             let verdict = database.visit_with(nss, "bank.example", server.address(), &twice);

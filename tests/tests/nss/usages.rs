@@ -7,6 +7,7 @@ use crate::stage::{OUT_OF_SCOPE, Stage, UNKNOWN_ISSUER, UNTRUSTED_ISSUER, site};
 
 /// A twin for another usage stands in the way.
 const CA_INVALID: &str = "SEC_ERROR_CA_CERT_INVALID";
+const CA_TYPE: &str = "SEC_ERROR_INADEQUATE_CERT_TYPE";
 
 const POLICY: &str = "
 [authority.web]
@@ -50,7 +51,8 @@ fn each_vouches_for_its_own() {
     };
     for (usage, draft) in drafts {
         for (name, ca) in [("web", &web), ("mail", &mail), ("staff", &staff)] {
-            let refused = &[UNKNOWN_ISSUER, UNTRUSTED_ISSUER, OUT_OF_SCOPE, CA_INVALID][..];
+            let refused =
+                &[UNKNOWN_ISSUER, UNTRUSTED_ISSUER, OUT_OF_SCOPE, CA_INVALID, CA_TYPE][..];
             let must = if own(usage, ca) { None } else { Some(refused) };
             let below = Draft::ca(&format!("{name} below")).signed_by(ca);
             for issuer in [ca, &below] {
