@@ -74,14 +74,6 @@ pub(super) enum Part {
     Nothing,
 }
 
-/// What NSS is told of one CA.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) parts: Vec<(Usage, Part)>,
-    /// For which usages no certificate could say it.
-    pub(super) unsaid: Vec<Usage>,
-}
-
 /// Decides what a CA is.
 pub(super) struct Anchors<'a> {
     pub(super) cas: &'a [Ca<'a>],
@@ -92,7 +84,7 @@ pub(super) struct Anchors<'a> {
 
 impl Anchors<'_> {
     /// What a CA is for one usage.
-    fn part(&self, ca: &Ca<'_>, questions: &Questions<'_>) -> Part {
+    pub(super) fn part(&self, ca: &Ca<'_>, questions: &Questions<'_>) -> Part {
         let usage = questions.judge.usage;
         if ca.is_denied || ca.has_strange_limits {
             return Part::Nothing;
@@ -160,8 +152,9 @@ impl Anchors<'_> {
         authorities.into_iter().filter(is_fresh).collect()
     }
 
-    /// What NSS is told of a CA; its objects hold for `span`.
-    pub(super) fn tell(&self, ca: &Ca<'_>, span: Span, objects: &mut Objects) -> Told {
+    /// Tells NSS of a CA; the objects hold for `span`. Returns the usages for which no certificate could
+    /// say it.
+    pub(super) fn tell(&self, ca: &Ca<'_>, span: Span, objects: &mut Objects) -> Vec<Usage> {
         let parts: Vec<_> = self
             .questions
             .iter()
@@ -184,7 +177,7 @@ impl Anchors<'_> {
                 original(member, ca, &parts, span, objects);
             }
         }
-        Told { parts, unsaid }
+        unsaid
     }
 
     /// Makes a CA's twins; false where one cannot be made.

@@ -100,7 +100,7 @@ impl<'a> Judge<'a> {
         self.evaluate(accept, voter, name) && (!is_claim || voter.application)
     }
 
-    fn evaluate(&self, accept: &Accept, voter: &Voter, name: &Name) -> bool {
+    pub(super) fn evaluate(&self, accept: &Accept, voter: &Voter, name: &Name) -> bool {
         match accept {
             Accept::Authority(APPLICATION) => voter.application,
             Accept::Authority(index) => {

@@ -12,6 +12,7 @@ mod judge;
 mod limits;
 mod pins;
 mod region;
+mod report;
 #[cfg(all(test, feature = "pkix"))]
 mod tests;
 mod twin;
@@ -21,12 +22,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
+pub use report::{About, How, Laxer, Line};
 pub use usage::Usage;
 
 use anchors::{Anchors, Questions};
 use denials::Denied;
 use judge::Voter;
 
+use crate::peer::Name;
 use crate::policy::{AuthorityKind, Mode, Policy};
 use crate::store::{CertificateRow, TrustRow};
 
@@ -35,6 +38,25 @@ use crate::store::{CertificateRow, TrustRow};
 pub struct Plan {
     /// What the compiled policy holds for NSS.
     pub objects: Objects,
+    /// How true that is to the policy, for each thing that it says.
+    pub lines: Vec<Line>,
+    /// What Firefox can only be told in a profile's list of exceptions.
+    pub overrides: Vec<Override>,
+    /// Whether the policy only watches: then NSS is told nothing.
+    pub monitored: bool,
+}
+
+/// A pinned certificate that Firefox takes only as an exception: for this peer, and no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The peer.
+    pub peer: Name,
+    /// SHA-256 of the certificate.
+    pub sha256: [u8; 32],
+    /// Where the pin stands.
+    pub place: String,
+    /// Until this second.
+    pub until: Option<i64>,
 }
 
 /// What the compiled policy holds for NSS.
@@ -94,11 +116,20 @@ pub struct CertificateObject {
 /// No more moments than this, at which something ends, are looked ahead.
 const MOMENTS: usize = 32;
 
-/// What NSS is to be told of a policy, from the moment `now` on.
+/// What NSS is to be told of a policy, from the moment `now` on, and how true that is.
 pub fn plan(policy: &Policy, now: i64) -> Plan {
+    if policy.mode == Mode::Monitor {
+        return Plan { monitored: true, ..Plan::default() };
+    }
+    let (lines, overrides) = Epoch::new(policy, now).with(|look| (look.lines(), look.overrides()));
+    Plan { objects: objects(policy, now), lines, overrides, monitored: false }
+}
+
+/// What NSS is to be told of a policy, from the moment `now` on.
+pub(crate) fn objects(policy: &Policy, now: i64) -> Objects {
     // What only watches changes nothing.
     if policy.mode == Mode::Monitor {
-        return Plan::default();
+        return Objects::default();
     }
     let mut objects = Objects { trust: denials::objects(policy, now), ..Objects::default() };
     let begins = moments(policy, now);
@@ -112,7 +143,7 @@ pub fn plan(policy: &Policy, now: i64) -> Plan {
     }
     objects.closed = Epoch::new(policy, now).with(|look| look.is_closed());
     objects.join();
-    Plan { objects }
+    objects
 }
 
 /// `now`, and the seconds at which something else holds than before.
@@ -178,6 +209,33 @@ impl Look<'_> {
             let leaf = pins::see(servers, &candidate, denied, *now);
             pins::tell(&candidate, &leaf, policy, span, objects);
         }
+    }
+
+    /// Pinned certificates that Firefox does not trust by themselves, and that are enough for the peer.
+    fn overrides(&self) -> Vec<Override> {
+        let Epoch { policy, now, denied } = self.epoch;
+        let servers = &self.anchors.questions[0];
+        let mut out = Vec::new();
+        for candidate in pins::candidates(policy) {
+            let certificate = candidate.certificate;
+            if denied.has(certificate)
+                || denied.has_key(candidate.key)
+                || pins::see(servers, &candidate, denied, *now) == pins::Leaf::Trusted
+            {
+                continue;
+            }
+            for pin in pins::with_key(policy, candidate.key, *now) {
+                if pins::is_enough(servers, &candidate, &pin.peer, *now) {
+                    out.push(Override {
+                        peer: pin.peer.clone(),
+                        sha256: certificate.fingerprint(),
+                        place: pin.place.to_string(),
+                        until: pin.until,
+                    });
+                }
+            }
+        }
+        out
     }
 
     /// Whether an anchor that only programs know vouches for nobody whom no rule names.

@@ -34,7 +34,7 @@ pub(super) struct Candidate<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) key: KeyHash,
     /// The authorities that it is an anchor of, for TLS servers.
-    anchor_of: Vec<usize>,
+    pub(super) anchor_of: Vec<usize>,
 }
 
 /// All of a policy's.
@@ -82,6 +82,18 @@ pub(super) fn pins_of<'p>(
             && pin.until.is_none_or(|until| now <= until)
             && is_for_servers(pin)
     })
+}
+
+/// The pins of one key that are over `https`, now.
+pub(super) fn with_key(policy: &Policy, key: KeyHash, now: i64) -> Vec<&Pin> {
+    let pins = policy.authorities.iter().filter_map(|authority| match &authority.kind {
+        AuthorityKind::Pin { pins } => Some(pins),
+        _ => None,
+    });
+    let is_own = |pin: &&Pin| {
+        pin.keys.contains(&key) && pin.until.is_none_or(|until| now <= until) && is_for_servers(pin)
+    };
+    pins.flatten().filter(is_own).collect()
 }
 
 pub(super) fn is_for_servers(pin: &Pin) -> bool {

@@ -41,7 +41,7 @@ fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Res
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     let writer = Writer { transaction: &transaction, protocols: Protocols::of(policy) };
-    let objects = crate::nss::plan(policy, now).objects;
+    let objects = crate::nss::objects(policy, now);
     writer.policy(policy, now, objects.closed)?;
     write_nss::write(&transaction, &objects)?;
     transaction.execute_batch(INDEXES)?;

@@ -1,6 +1,7 @@
 //! Plans for policies as people write them.
 
 mod cas;
+mod lines;
 mod names;
 mod pins;
 mod region;
