@@ -39,28 +39,40 @@ unsafe fn fill<T>(place: *mut T, value: T) -> Result<(), Failure> {
 
 pub(crate) unsafe extern "C" fn initialize(arguments: CK_VOID_PTR) -> CK_RV {
     silence_panics();
-    entry("C_Initialize", || {
-        // SAFETY: PKCS#11 has null or a pointer to this here.
-        let Some(arguments) = (unsafe { arguments.cast::<CK_C_INITIALIZE_ARGS>().as_ref() }) else {
-            return initialise(&[]);
-        };
-        let given = [
-            arguments.CreateMutex.is_some(),
-            arguments.DestroyMutex.is_some(),
-            arguments.LockMutex.is_some(),
-            arguments.UnlockMutex.is_some(),
-        ];
-        // Ours serve every thread; but all or none is what PKCS#11 asks for.
-        if given != [given[0]; 4] {
-            return Err(Failure::ArgumentsBad);
-        }
-        let parameters = arguments.pReserved;
-        if parameters.is_null() {
-            return initialise(&[]);
-        }
-        // SAFETY: NSS and p11-kit pass the module's parameter string here; PKCS#11 has null.
-        initialise(unsafe { CStr::from_ptr(parameters.cast()) }.to_bytes())
-    })
+    #[cfg(planted_panic)]
+    peerkey_guest::entry::plant(crate::planted);
+    // SAFETY: PKCS#11 has null or a pointer to arguments here.
+    let initialised = guarded("C_Initialize", None, || Some(code(unsafe { begin(arguments) })));
+    // NSS goes on without a module that fails: one that refuses everything is there at least.
+    initialised.unwrap_or_else(|| entry("C_Initialize again", || initialise(NOWHERE)))
+}
+
+/// The parameters of a module that finds no policy.
+const NOWHERE: &[u8] = b"state-dir=";
+
+/// # Safety
+///
+/// `arguments` is null or points at a CK_C_INITIALIZE_ARGS.
+unsafe fn begin(arguments: CK_VOID_PTR) -> Result<(), Failure> {
+    // SAFETY: as promised.
+    let Some(arguments) = (unsafe { arguments.cast::<CK_C_INITIALIZE_ARGS>().as_ref() }) else {
+        return initialise(&[]);
+    };
+    let given = [
+        arguments.CreateMutex.is_some(),
+        arguments.DestroyMutex.is_some(),
+        arguments.LockMutex.is_some(),
+        arguments.UnlockMutex.is_some(),
+    ];
+    // Ours serve every thread; but all or none is what PKCS#11 asks for.
+    if given != [given[0]; 4] {
+        return Err(Failure::ArgumentsBad);
+    }
+    if arguments.pReserved.is_null() {
+        return initialise(&[]);
+    }
+    // SAFETY: NSS and p11-kit pass the module's parameter string here; PKCS#11 has null.
+    initialise(unsafe { CStr::from_ptr(arguments.pReserved.cast()) }.to_bytes())
 }
 
 pub(crate) unsafe extern "C" fn finalize(reserved: CK_VOID_PTR) -> CK_RV {

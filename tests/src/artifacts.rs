@@ -39,8 +39,17 @@ fn library(variable: &str, name: &str) -> PathBuf {
 
 /// The provider with panics that can be set off. Only tests have it.
 pub fn planted_provider() -> PathBuf {
+    planted("libpeerkey_openssl_planted.so")
+}
+
+/// The NSS module, likewise.
+pub fn planted_nss_module() -> PathBuf {
+    planted("libpeerkey_nss_planted.so")
+}
+
+fn planted(name: &str) -> PathBuf {
     let executable = std::env::current_exe().unwrap();
-    executable.parent().unwrap().join("libpeerkey_openssl_planted.so")
+    executable.parent().unwrap().join(name)
 }
 
 /// The peerkey command. No cargo dependency builds a binary, so cargo is asked once a process.

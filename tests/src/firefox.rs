@@ -55,7 +55,7 @@ impl Judged {
             let der = BASE64.decode(base64.as_str().unwrap_or_default().as_bytes()).unwrap();
             let certificate = X509::from_der(&der).unwrap();
             let names = certificate.subject_name().entries();
-            let texts = names.filter_map(|entry| Some(entry.data().as_utf8().ok()?.to_string()));
+            let texts = names.filter_map(|entry| entry.data().to_string().ok());
             texts.collect::<Vec<_>>().join(", ")
         };
         Self {

@@ -32,6 +32,10 @@ pub struct Library {
 pub type Attribute = (CK_ATTRIBUTE_TYPE, Vec<u8>);
 
 /// Calls a function of the list.
+#[allow(
+    clippy::macro_metavars_in_unsafe,
+    reason = "a call of C's is no less unsafe for its arguments"
+)]
 #[macro_export]
 macro_rules! call {
     ($library:expr, $name:ident $(, $argument:expr)* $(,)?) => {

@@ -5,6 +5,7 @@ mod builtin;
 mod changes;
 mod denials;
 mod p11kit;
+mod panics;
 mod parity;
 mod pins;
 mod scopes;

@@ -23,8 +23,10 @@ fn world() -> World {
     World { bank: Draft::server(BANK).signed_by(&Draft::ca("CA").signed_by(&root)), root }
 }
 
+type Spoiler = (&'static str, fn(&Site));
+
 /// Ways in which a policy is of no use.
-const SPOILERS: [(&str, fn(&Site)); 4] = [
+const SPOILERS: [Spoiler; 4] = [
     ("no policy", |site| fs::remove_dir_all(site.path("state")).unwrap()),
     ("a corrupt one", |site| {
         fs::write(site.path("state/policy-1.db"), b"SQLite format 3\0 and nothing").unwrap();
