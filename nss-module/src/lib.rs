@@ -7,6 +7,8 @@
 mod entries;
 mod failure;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod list;
 mod module;
 mod object;

@@ -1,6 +1,7 @@
 //! The module called by hand: as a program would, and as no program should.
 
 mod calls;
+mod exports;
 mod life;
 mod searches;
 
