@@ -12,8 +12,9 @@ export CARGO_TARGET_$(HOST)_RUNNER := $(AS_ROOT)
 endif
 
 FUZZ_SECONDS ?= 600
+SOAK_SECONDS ?= 600
 
-.PHONY: help build test demo bench fuzz fmt lint check install-deps rust build-deps test-deps
+.PHONY: help build test demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,9 +34,13 @@ demo: build test-deps ## a table of programs that follow one policy
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin demo
 	@target/release/demo
 
-bench: build ## a TLS handshake with peerkey in proportion to one without
+bench: build test-deps ## what peerkey costs, beside the same without it: tests/docs/speed.md
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
 	@target/release/bench
+
+soak: build test-deps ## nginx under load for SOAK_SECONDS, a new policy in each
+	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
+	@target/release/bench soak $(SOAK_SECONDS)
 
 fuzz: rust build-deps ## the four fuzz targets of core for FUZZ_SECONDS together, the NSS module's for a fifth of that
 	@core/fuzz/run.sh $(FUZZ_SECONDS)

@@ -139,6 +139,12 @@ pub fn open(path: &Path) -> Result<Compiled, StoreError> {
     }
 }
 
+/// Opens the policy in force, as programs take it: whole, or not at all.
+pub fn open_whole(path: &Path) -> Result<Compiled, StoreError> {
+    store::check_pages(path)?;
+    open(path)
+}
+
 /// The policy in force.
 pub fn in_force(state_dir: &Path) -> PathBuf {
     state_dir.join(store::file_name())

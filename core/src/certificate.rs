@@ -2,12 +2,20 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OidRegistry;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Name;
 
+use crate::crypto::Crypto;
+#[cfg(feature = "pkix")]
+use crate::decide::Examined;
+use crate::key::{Key, KeyError};
 use crate::peer::{Email, HostName, Name, address_from_octets};
+use crate::slot::Slot;
 
 /// A longer certificate is not read. TLS stacks refuse whole chains of less (OpenSSL: 100 kB), and what
 /// post-quantum signatures make is half as long.
@@ -16,10 +24,13 @@ pub const LONGEST: usize = 128 << 10;
 /// What a certificate says of itself is cut to so many characters in texts for people.
 const SHOWN: usize = 120;
 
-/// A parsed certificate, with its DER.
+/// A parsed certificate, with its DER. A copy is the same one.
 #[derive(Clone)]
-pub struct Certificate {
+pub struct Certificate(Arc<Content>);
+
+struct Content {
     der: Vec<u8>,
+    fingerprint: [u8; 32],
     signed: [u8; 32],
     subject: Vec<u8>,
     issuer: Vec<u8>,
@@ -31,6 +42,10 @@ pub struct Certificate {
     subject_text: String,
     issuer_text: String,
     limits: Limits,
+    /// Once it was asked for.
+    key: Slot<Option<Key>>,
+    #[cfg(feature = "pkix")]
+    examined: Slot<Examined>,
 }
 
 /// The names in a certificate.
@@ -156,7 +171,8 @@ impl Certificate {
             return Err(CertificateError(format!("{} bytes behind the certificate", rest.len())));
         }
         let limits = limits(&parsed)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Content {
+            fingerprint: Sha256::digest(der).into(),
             signed: Sha256::digest(parsed.tbs_certificate.as_ref()).into(),
             subject: parsed.subject().as_raw().to_vec(),
             issuer: parsed.issuer().as_raw().to_vec(),
@@ -165,72 +181,91 @@ impl Certificate {
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             names: names(&parsed),
-            subject_text: shown(&parsed.subject().to_string()),
-            issuer_text: shown(&parsed.issuer().to_string()),
+            subject_text: shown(&name_text(parsed.subject())),
+            issuer_text: shown(&name_text(parsed.issuer())),
             limits,
             der: der.to_vec(),
-        })
+            key: Slot::default(),
+            #[cfg(feature = "pkix")]
+            examined: Slot::default(),
+        })))
     }
 
     /// The certificate itself.
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// SHA-256 of the DER.
     pub fn fingerprint(&self) -> [u8; 32] {
-        Sha256::digest(&self.der).into()
+        self.0.fingerprint
     }
 
     /// SHA-256 of what is signed, the TBSCertificate: an issuer's ECDSA signature has a second valid
     /// form that anyone can compute, so the whole DER does not identify a certificate.
     pub fn signed_fingerprint(&self) -> [u8; 32] {
-        self.signed
+        self.0.signed
     }
 
     /// The subject, a DER Name.
     pub fn subject(&self) -> &[u8] {
-        &self.subject
+        &self.0.subject
     }
 
     /// The issuer, a DER Name.
     pub fn issuer(&self) -> &[u8] {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// The content octets of the serial number.
     pub fn serial(&self) -> &[u8] {
-        &self.serial
+        &self.0.serial
     }
 
     /// The key as it is encoded here, a DER SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
-        &self.spki
+        &self.0.spki
+    }
+
+    /// Its key, in the form in which keys are compared. `crypto` uncompresses EC points.
+    pub fn key(&self, crypto: &dyn Crypto) -> Result<Key, KeyError> {
+        if let Some(key) = self.0.key.with(|known| known.clone()).flatten() {
+            return Ok(key);
+        }
+        let key = Key::from_spki(self.spki(), crypto)?;
+        self.0.key.with(|known| *known = Some(key.clone()));
+        Ok(key)
+    }
+
+    /// What the checks of paths remember of it.
+    #[cfg(feature = "pkix")]
+    pub(crate) fn examined(&self) -> &Slot<Examined> {
+        &self.0.examined
     }
 
     /// The first and the last second of validity, since 1970.
     pub fn validity(&self) -> (i64, i64) {
-        (self.not_before, self.not_after)
+        (self.0.not_before, self.0.not_after)
     }
 
     /// The names that it speaks of.
     pub fn names(&self) -> &Names {
-        &self.names
+        &self.0.names
     }
 
     /// What it says of its own use.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.0.limits
     }
 
     /// The subject for people, escaped and not too long; may be empty.
     pub fn subject_text(&self) -> &str {
-        &self.subject_text
+        &self.0.subject_text
     }
 
     /// The issuer for people, escaped and not too long.
     pub fn issuer_text(&self) -> &str {
-        &self.issuer_text
+        &self.0.issuer_text
     }
 }
 
@@ -243,7 +278,7 @@ impl fmt::Debug for Certificate {
 impl fmt::Display for Certificate {
     /// Its subject, or where that is empty its first name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.subject_text.as_str(), self.names.supported.first()) {
+        match (self.subject_text(), self.names().supported.first()) {
             ("", Some(name)) => write!(f, "a certificate for {name}"),
             ("", None) => f.write_str("a certificate without a name"),
             (subject, _) => write!(f, "\"{subject}\""),
@@ -262,6 +297,14 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+/// A distinguished name as text. Of all object identifiers only these two families name its parts: the
+/// first certificate of a process need not wait for the others.
+fn name_text(name: &X509Name<'_>) -> String {
+    static PARTS: LazyLock<OidRegistry<'static>> =
+        LazyLock::new(|| OidRegistry::default().with_x509().with_pkcs9());
+    name.to_string_with_registry(&PARTS).unwrap_or_else(|_| "a name that cannot be read".into())
 }
 
 /// The same, cut to what a sentence can hold.

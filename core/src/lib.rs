@@ -23,6 +23,7 @@ pub mod query;
 pub mod rule;
 #[cfg(feature = "source")]
 mod signed;
+mod slot;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod store;

@@ -1,7 +1,6 @@
 //! Certificates of the host's, and stacks of them.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 
@@ -51,12 +50,12 @@ impl<'a> Certified<'a> {
     }
 
     /// What peerkey reads in it.
-    pub(crate) fn read(self) -> Result<Arc<Certificate>, CertificateError> {
+    pub(crate) fn read(self) -> Result<Certificate, CertificateError> {
         self.read_as(self.der())
     }
 
     /// The same where its DER is at hand.
-    pub(crate) fn read_as(self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+    pub(crate) fn read_as(self, der: Vec<u8>) -> Result<Certificate, CertificateError> {
         self.openssl.policies.remembered().certificate(der)
     }
 

@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
-use std::marker::PhantomData;
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +30,7 @@ const REMEMBERED: usize = 8 << 10;
 pub(crate) struct Caches {
     keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
     signatures: Mutex<Recent<[u8; 32], ()>>,
-    certificates: Mutex<Recent<Vec<u8>, Arc<Certificate>>>,
+    certificates: Mutex<Recent<Vec<u8>, Certificate>>,
 }
 
 impl Default for Caches {
@@ -47,17 +46,17 @@ impl Default for Caches {
 impl Caches {
     /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
     /// as a look-up.
-    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Arc<Certificate>, CertificateError> {
+    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Certificate, CertificateError> {
         let known = soon(&self.certificates).and_then(|known| known.get(&der));
         if let Some(certificate) = known {
             return Ok(certificate);
         }
-        let certificate = Arc::new(Certificate::from_der(&der)?);
+        let certificate = Certificate::from_der(&der)?;
         if der.len() > REMEMBERED {
             return Ok(certificate);
         }
         let forgotten =
-            soon(&self.certificates).map(|mut known| known.put(der, Arc::clone(&certificate)));
+            soon(&self.certificates).map(|mut known| known.put(der, certificate.clone()));
         drop(forgotten);
         Ok(certificate)
     }
@@ -86,8 +85,7 @@ impl Drop for Key {
 /// decode a key again costs 120 µs with OpenSSL 3.0.
 pub(crate) struct HostCrypto<'a> {
     openssl: &'static OpenSsl,
-    presented: Vec<(Vec<u8>, *mut EVP_PKEY)>,
-    life: PhantomData<Certified<'a>>,
+    presented: Vec<Certified<'a>>,
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
@@ -98,8 +96,7 @@ unsafe impl Send for HostCrypto<'_> {}
 impl<'a> HostCrypto<'a> {
     /// The cryptography of this copy of OpenSSL.
     pub(crate) fn new(openssl: &'static OpenSsl, presented: &[Certified<'a>]) -> Self {
-        let keys = presented.iter().filter_map(|c| Some((c.spki(), c.key()?)));
-        Self { openssl, presented: keys.collect(), life: PhantomData }
+        Self { openssl, presented: presented.to_vec() }
     }
 
     /// Runs `body` with it as core wants it.
@@ -135,8 +132,9 @@ impl<'a> HostCrypto<'a> {
 
     /// Runs `body` with the key of a SubjectPublicKeyInfo; false where it cannot be decoded.
     fn with_key(&self, spki: &[u8], body: impl FnOnce(*mut EVP_PKEY) -> bool) -> bool {
-        if let Some((_, key)) = self.presented.iter().find(|(own, _)| own == spki) {
-            return body(*key);
+        let presented = self.presented.iter().find(|presented| presented.spki() == spki);
+        if let Some(key) = presented.and_then(|presented| presented.key()) {
+            return body(key);
         }
         let hash: [u8; 32] = Sha256::digest(spki).into();
         let keys = &self.openssl.policies.remembered().keys;

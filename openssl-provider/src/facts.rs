@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use peerkey_core::certificate::{Certificate, CertificateError};
+use peerkey_core::certificate::CertificateError;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::key::Key;
 use peerkey_core::peer::{Email, HostName, Name, canonical_address};
@@ -33,7 +33,8 @@ pub(crate) struct Facts<'a> {
     unreadable: Vec<usize>,
     unreadable_leaf: Option<CertificateError>,
     evidence: Evidence,
-    spki: Vec<u8>,
+    /// Of a peer without a certificate.
+    raw_public_key: Vec<u8>,
     role: Role,
     peer: Peer,
     locator: Option<IpAddr>,
@@ -71,10 +72,9 @@ impl<'a> Facts<'a> {
             Ok(certificate) => (certificate, None),
             Err(error) => (None, Some(error)),
         };
-        let spki = match (&certificate, leaf) {
-            (Some(certificate), _) => certificate.spki().to_vec(),
-            (None, Some(_)) => Vec::new(),
-            (None, None) => context.raw_public_key().ok_or("the peer presented no key")?,
+        let raw_public_key = match leaf {
+            Some(_) => Vec::new(),
+            None => context.raw_public_key().ok_or("the peer presented no key")?,
         };
         let mut facts = Self {
             ssl: None,
@@ -83,11 +83,8 @@ impl<'a> Facts<'a> {
             places: Vec::new(),
             unreadable: Vec::new(),
             unreadable_leaf,
-            evidence: Evidence {
-                leaf: certificate.map(|own| Certificate::clone(&own)),
-                intermediates: Vec::new(),
-            },
-            spki,
+            evidence: Evidence { leaf: certificate, intermediates: Vec::new() },
+            raw_public_key,
             role,
             peer,
             locator: None,
@@ -116,7 +113,7 @@ impl<'a> Facts<'a> {
             match read {
                 Ok(certificate) => {
                     self.places.push(place);
-                    self.evidence.intermediates.push(Certificate::clone(&certificate));
+                    self.evidence.intermediates.push(certificate);
                 }
                 Err(_) => self.unreadable.push(place),
             }
@@ -175,7 +172,11 @@ impl<'a> Facts<'a> {
         if let Some(error) = &self.unreadable_leaf {
             return Err(Reason::UnusableCertificate(error.to_string()));
         }
-        let key = Key::from_spki(&self.spki, crypto).map_err(Reason::UnusableKey)?;
+        let key = match &self.evidence.leaf {
+            Some(leaf) => leaf.key(crypto),
+            None => Key::from_spki(&self.raw_public_key, crypto),
+        };
+        let key = key.map_err(Reason::UnusableKey)?;
         Ok(Query {
             role: self.role,
             peer: self.peer.clone(),

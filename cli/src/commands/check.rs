@@ -136,7 +136,7 @@ fn in_force(global: &Global) -> Result<Compiled, String> {
             global.config_dir.display()
         ));
     }
-    inquiry::open(&path).map_err(|why| why.to_string())
+    inquiry::open_whole(&path).map_err(|why| why.to_string())
 }
 
 /// What the program itself says, or who is to be asked for it; and the same in words.

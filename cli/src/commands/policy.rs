@@ -25,7 +25,7 @@ pub fn show(global: &Global, as_json: bool, screen: &Screen) -> io::Result<u8> {
         let why = format!("no policy is in force: there is no {}", path.display());
         return no_result(screen, as_json, why, NO);
     }
-    let whole = inquiry::open(&path).and_then(|policy| Whole::read(&policy));
+    let whole = inquiry::open_whole(&path).and_then(|policy| Whole::read(&policy));
     let whole = match whole {
         Ok(whole) => whole,
         Err(why) => return no_result(screen, as_json, why, NO),

@@ -55,6 +55,8 @@ impl Status {
         let compiled = match inquiry::open(&path) {
             Ok(compiled) => compiled,
             Err(why) => {
+                let why = why.to_string();
+                let why = why.trim_end_matches(": run peerkey apply");
                 self.wrong.push(format!("{why}: run peerkey apply"));
                 self.sections.push(title.with(Branch::new(styled(ODD, "it is not readable"))));
                 return;

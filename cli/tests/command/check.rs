@@ -269,6 +269,10 @@ fn a_damaged_policy_gives_no_answer() {
     let (lab, _) = corp();
     let chain = lab.named("server.pem");
     let ask = || lab.run(["check", "https", "www.corp.example", "--chain", &chain]);
+    let mut policy = std::fs::read(lab.path("state/policy-1.db")).unwrap();
+    *policy.last_mut().unwrap() ^= 1;
+    std::fs::write(lab.path("state/policy-1.db"), policy).unwrap();
+    ask().is(2).complains("policy-1.db: it is damaged: run peerkey apply");
     lab.write("state/policy-1.db", "not a database");
     ask().is(2).complains("policy-1.db");
     lab.write("state/policy-1.db", "");

@@ -7,6 +7,7 @@ mod apply;
 mod check;
 mod connect;
 mod lab;
+mod nss;
 mod policy;
 mod starttls;
 mod status;

@@ -1,6 +1,7 @@
 //! What peerkey's libraries share as guests in other people's processes: the compiled policy, held open
 //! and checked before each use, locks that are never waited for, and a boundary that no panic crosses.
 
+mod content;
 pub mod entry;
 pub mod folder;
 pub mod fork;

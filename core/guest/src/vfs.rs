@@ -1,8 +1,7 @@
 //! How SQLite reads the compiled policy: from a descriptor that is open and checked already.
 //!
 //! This library's own copy of SQLite knows one kind of file only: a descriptor that was handed over
-//! under a name of ours. Hosts close descriptors that they do not know, and use their numbers again: what
-//! was read counts only if the number is that of the same file afterwards, and is closed only then.
+//! under a name of ours. What of it counts, `content` says.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -13,11 +12,12 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use rusqlite::ffi::{
-    SQLITE_CANTOPEN, SQLITE_CORRUPT, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_READ,
-    SQLITE_IOERR_SHORT_READ, SQLITE_NOTFOUND, SQLITE_OK, SQLITE_READONLY, sqlite3_file,
-    sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    SQLITE_CANTOPEN, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_DATA, SQLITE_IOERR_READ,
+    SQLITE_NOTADB, SQLITE_NOTFOUND, SQLITE_OK, SQLITE_READONLY, sqlite3_file, sqlite3_io_methods,
+    sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 
+use crate::content::{Content, NotRead};
 use crate::entry::guarded;
 use crate::folder::FileId;
 
@@ -84,8 +84,7 @@ pub(crate) fn install() -> bool {
 #[repr(C)]
 struct PolicyFile {
     base: sqlite3_file,
-    descriptor: RawFd,
-    id: FileId,
+    content: Content,
 }
 
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
@@ -126,14 +125,15 @@ unsafe extern "C" fn open(
         }) else {
             return SQLITE_CANTOPEN;
         };
-        if is_cut_off(descriptor, id.size) {
-            return SQLITE_CORRUPT;
-        }
+        let content = match Content::open(descriptor, id) {
+            Ok(content) => content,
+            Err(why) => return code_of(why),
+        };
         OFFERED.set(None);
         let base = sqlite3_file { pMethods: &raw const METHODS };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
         unsafe {
-            file.cast::<PolicyFile>().write(PolicyFile { base, descriptor, id });
+            file.cast::<PolicyFile>().write(PolicyFile { base, content });
             if !out_flags.is_null() {
                 *out_flags = flags;
             }
@@ -142,21 +142,12 @@ unsafe extern "C" fn open(
     })
 }
 
-/// Whether the file has another size than its header says (SQLite file format, sections 1.3.2 and 1.3.6):
-/// SQLite reads what is missing of its last page as zeros.
-fn is_cut_off(descriptor: RawFd, size: i64) -> bool {
-    let mut header = [0; 32];
-    let read = read_at(descriptor, &mut header, 0).and_then(|read| header.get(..read));
-    let Some(header) = read.and_then(|read| read.strip_prefix(b"SQLite format 3\0")) else {
-        // SQLite says what it is instead.
-        return false;
-    };
-    let [high, low, .., a, b, c, d] = header else { return true };
-    let page = match u16::from_be_bytes([*high, *low]) {
-        1 => 65_536,
-        size => i64::from(size),
-    };
-    page * i64::from(u32::from_be_bytes([*a, *b, *c, *d])) != size
+fn code_of(why: NotRead) -> c_int {
+    match why {
+        NotRead::Other => SQLITE_NOTADB,
+        NotRead::Damaged => SQLITE_IOERR_DATA,
+        NotRead::Gone => SQLITE_IOERR_READ,
+    }
 }
 
 fn named(name: &CStr) -> Option<RawFd> {
@@ -174,11 +165,7 @@ unsafe fn policy_file<'a>(file: *mut sqlite3_file) -> &'a PolicyFile {
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     guarded("sqlite", SQLITE_OK, || {
         // SAFETY: SQLite closes what it opened.
-        let file = unsafe { policy_file(file) };
-        if file.id.is_of(file.descriptor) {
-            // SAFETY: it is ours: nobody else knows it.
-            drop(unsafe { OwnedFd::from_raw_fd(file.descriptor) });
-        }
+        unsafe { policy_file(file) }.content.close();
         SQLITE_OK
     })
 }
@@ -195,42 +182,19 @@ unsafe extern "C" fn read(
             let length = usize::try_from(length).unwrap_or(0);
             (policy_file(file), std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length))
         };
-        buffer.fill(0);
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match read_at(file.descriptor, rest, offset + done as i64) {
-                Some(0) => break,
-                Some(read) => done += read,
-                None => return SQLITE_IOERR_READ,
+        match file.content.read(buffer, offset) {
+            Ok(()) => SQLITE_OK,
+            Err(why) => {
+                buffer.fill(0);
+                code_of(why)
             }
         }
-        if !file.id.is_unchanged(file.descriptor) {
-            // Whatever this is, it is not the policy that was opened.
-            buffer.fill(0);
-            return SQLITE_IOERR_READ;
-        }
-        if done < buffer.len() { SQLITE_IOERR_SHORT_READ } else { SQLITE_OK }
     })
-}
-
-/// As pread(2); None for an error.
-fn read_at(descriptor: RawFd, buffer: &mut [u8], offset: i64) -> Option<usize> {
-    loop {
-        // SAFETY: a buffer of this length; a number that is not open gives EBADF.
-        let read =
-            unsafe { libc::pread(descriptor, buffer.as_mut_ptr().cast(), buffer.len(), offset) };
-        match usize::try_from(read) {
-            Ok(read) => return Some(read),
-            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
-            }
-            Err(_) => return None,
-        }
-    }
 }
 
 unsafe extern "C" fn file_size(file: *mut sqlite3_file, size: *mut i64) -> c_int {
     // SAFETY: what SQLite opened, and a place for the size.
-    unsafe { *size = policy_file(file).id.size };
+    unsafe { *size = policy_file(file).content.size() };
     SQLITE_OK
 }
 
@@ -298,11 +262,12 @@ unsafe extern "C" fn full_pathname(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs::{self, File};
     use std::os::fd::AsRawFd;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{FileExt, PermissionsExt};
 
+    use peerkey_core::store;
     use rusqlite::{Connection, OpenFlags};
 
     use super::*;
@@ -313,13 +278,20 @@ mod tests {
     fn database(name: &str) -> (Temporary, Folder) {
         assert!(install());
         let dir = temporary(&format!("vfs-{name}"));
-        let path = dir.join("db");
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let writer = Connection::open_with_flags_and_vfs(&path, flags, "unix").unwrap();
-        writer.execute_batch("CREATE TABLE t AS SELECT 7 AS n").unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        write_database(&dir.join("db"), "CREATE TABLE t AS SELECT 7 AS n");
         let folder = Folder::new(&dir);
         (dir, folder)
+    }
+
+    /// A sealed database.
+    pub(crate) fn write_database(path: &Path, sql: &str) {
+        store::create(path).unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let writer = Connection::open_with_flags_and_vfs(path, flags, "unix").unwrap();
+        writer.execute_batch(sql).unwrap();
+        writer.close().unwrap();
+        store::seal(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     }
 
     fn open_reader(folder: &Folder) -> (Connection, RawFd) {
@@ -374,17 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_not_opened() {
-        let (dir, folder) = database("cut");
-        let whole = fs::read(dir.join("db")).unwrap();
-        for length in [100, 4096, 4097, whole.len() - 1] {
-            fs::write(dir.join("db"), &whole[..length]).unwrap();
-            let (descriptor, file) = folder.open(c"db").unwrap();
-            assert!(is_cut_off(descriptor.as_raw_fd(), file.size), "{length}");
-        }
-        fs::write(dir.join("db"), whole).unwrap();
-        let (descriptor, file) = folder.open(c"db").unwrap();
-        assert!(!is_cut_off(descriptor.as_raw_fd(), file.size));
+    fn what_is_damaged_is_an_error_of_its_own() {
+        let (dir, folder) = database("damaged");
+        let file = File::options().write(true).open(dir.join("db")).unwrap();
+        // On the second page, which is the table.
+        file.write_all_at(&[1], 5000).unwrap();
+        let (reader, _) = open_reader(&folder);
+        let error = sum(&reader).unwrap_err();
+        assert_eq!(error.sqlite_error().unwrap().extended_code, SQLITE_IOERR_DATA);
     }
 
     #[test]

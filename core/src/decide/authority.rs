@@ -1,7 +1,7 @@
 //! What one authority finds for one case.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::Decision;
 use super::cases::CaseState;
@@ -43,7 +43,6 @@ type Asked = (usize, Option<Name>, Option<Protocol>);
 /// What was looked up in this decision already.
 #[derive(Default)]
 pub(super) struct Findings {
-    authorities: HashMap<usize, StoredAuthority>,
     found: HashMap<Asked, Found>,
     #[cfg(feature = "pkix")]
     pub(super) searches: Searches,
@@ -51,11 +50,8 @@ pub(super) struct Findings {
 
 impl Decision<'_> {
     /// The authority with this index.
-    pub(super) fn authority(&mut self, index: usize) -> Result<&StoredAuthority, StoreError> {
-        Ok(match self.findings.authorities.entry(index) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(self.policy.authority(index)?),
-        })
+    pub(super) fn authority(&self, index: usize) -> Result<Arc<StoredAuthority>, StoreError> {
+        self.policy.authority(index)
     }
 
     /// What the authority finds for the case; each question is asked once.

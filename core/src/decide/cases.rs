@@ -5,6 +5,7 @@ mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::rules::Rules;
 use crate::certificate::CertificateName;
@@ -177,7 +178,7 @@ enum Who<'q> {
 /// A protocol and an application, each None for any that no rule names.
 type Known = (Option<Protocol>, Option<String>);
 /// The rules that the connected address selects, each for what it was selected for.
-type Located = Rc<[(Known, Rc<StoredRule>)]>;
+type Located = Rc<[(Known, Arc<StoredRule>)]>;
 
 /// What tells the cases apart that ask the program alone.
 #[derive(PartialEq, Eq, Hash)]

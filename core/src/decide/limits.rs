@@ -59,7 +59,7 @@ impl Limits<'_> {
         if let Some(reason) = self.denied_certificate(certificate)? {
             return Ok(Some(reason));
         }
-        let key = match Key::from_spki(certificate.spki(), self.crypto) {
+        let key = match certificate.key(self.crypto) {
             Ok(key) => key,
             // A key that cannot be compared could be one that is denied or limited.
             Err(error) => return Ok(Some(Reason::UnusableKey(error))),

@@ -20,6 +20,9 @@ mod strict;
 #[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
 
+#[cfg(feature = "pkix")]
+pub(crate) use strict::Examined;
+
 use authority::Findings;
 use cases::{CaseState, Level, Requirement};
 use limits::{Known, Limits};

@@ -103,7 +103,7 @@ impl Search<'_> {
             return Ok(None);
         };
         let leaf = self.leaf;
-        Ok(Some(match self.fit(leaf, Place::Own, anchor.purposes)? {
+        Ok(Some(match self.fit(leaf, Place::Own, anchor)? {
             Err(why) => Found::silent(why),
             Ok(_) => {
                 let text = format!("the certificate {leaf} is itself an anchor");
@@ -115,17 +115,11 @@ impl Search<'_> {
     /// The anchors that a path from here can end in; else why one that was found may not be used.
     fn anchors(&self, why_not: &mut Option<String>) -> Result<Vec<End>, StoreError> {
         let mut anchors = Vec::new();
-        let mut issuers: Vec<&[u8]> = vec![self.leaf.issuer()];
-        issuers.extend(self.intermediates.iter().map(|certificate| certificate.issuer()));
-        issuers.sort_unstable();
-        issuers.dedup();
-        for issuer in issuers {
-            for StoredAnchor { purposes, certificate } in
-                self.decision.policy.anchors(self.authority, issuer)?
-            {
-                let Ok(certificate) = Certificate::from_der(&certificate) else { continue };
-                match self.fit(&certificate, Place::Anchor, purposes)? {
-                    Ok(link) => anchors.push(End { certificate, link }),
+        for issuer in self.issuers_above() {
+            let stored = self.decision.policy.anchors(self.authority, issuer)?;
+            for StoredAnchor { purposes, certificate } in stored.iter() {
+                match self.fit(certificate, Place::Anchor, *purposes)? {
+                    Ok(link) => anchors.push(End { certificate: certificate.clone(), link }),
                     Err(why) => *why_not = Some(why),
                 }
             }
@@ -174,13 +168,21 @@ impl Search<'_> {
         limits.rule_out(certificate, &Requirement::Case(0), own)
     }
 
-    fn crls(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+    /// Each issuer of a certificate in the evidence, once.
+    fn issuers_above(&self) -> Vec<&[u8]> {
         let mut issuers: Vec<&[u8]> = vec![self.leaf.issuer()];
         issuers.extend(self.intermediates.iter().map(|certificate| certificate.issuer()));
         issuers.sort_unstable();
         issuers.dedup();
+        issuers
+    }
+
+    fn crls(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        if !self.decision.policy.has_crls()? {
+            return Ok(Vec::new());
+        }
         let mut crls = Vec::new();
-        for issuer in issuers {
+        for issuer in self.issuers_above() {
             crls.extend(self.decision.policy.crls(self.authority, issuer)?);
         }
         Ok(crls)

@@ -1,7 +1,7 @@
 //! The rules of a policy, as one decision reads them: each look-up is made once.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::peer::Name;
 use crate::protocol::Protocol;
@@ -17,8 +17,8 @@ pub(super) struct Rules<'a> {
     query: &'a Query,
     /// The protocol, if it is the only one that is asked about.
     only: Option<Option<Protocol>>,
-    rules: HashMap<i64, Rc<StoredRule>>,
-    matches: HashMap<String, Rc<[(String, i64)]>>,
+    rules: HashMap<i64, Arc<StoredRule>>,
+    matches: HashMap<String, Arc<[(String, i64)]>>,
     firsts: HashMap<Place, Option<i64>>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Rules<'a> {
         name: &Name,
         protocol: Option<&Protocol>,
         application: Option<&str>,
-    ) -> Result<Option<Rc<StoredRule>>, StoreError> {
+    ) -> Result<Option<Arc<StoredRule>>, StoreError> {
         let mut first: Option<i64> = None;
         for key in self.policy.patterns_of(name) {
             let found = self.first_of(key, protocol, application)?;
@@ -78,7 +78,7 @@ impl<'a> Rules<'a> {
         locator: &Name,
         protocol: Option<&Protocol>,
         application: Option<&str>,
-    ) -> Result<Option<Rc<StoredRule>>, StoreError> {
+    ) -> Result<Option<Arc<StoredRule>>, StoreError> {
         let mut rules = Vec::new();
         for key in self.policy.patterns_of(locator) {
             rules.extend(self.over(&key, protocol)?);
@@ -97,11 +97,11 @@ impl<'a> Rules<'a> {
     /// The rules that write this pattern, over a protocol; in file order.
     fn over(&mut self, key: &str, protocol: Option<&Protocol>) -> Result<Vec<i64>, StoreError> {
         let matches = match self.matches.get(key) {
-            Some(matches) => Rc::clone(matches),
+            Some(matches) => Arc::clone(matches),
             None => {
                 let only = self.only.as_ref().map(Option::as_ref);
-                let found: Rc<[_]> = self.policy.rules_with(key, only)?.into();
-                self.matches.insert(key.to_owned(), Rc::clone(&found));
+                let found = self.policy.rules_with(key, only)?;
+                self.matches.insert(key.to_owned(), Arc::clone(&found));
                 found
             }
         };
@@ -115,8 +115,8 @@ impl<'a> Rules<'a> {
         &mut self,
         protocol: Option<&Protocol>,
         application: Option<&str>,
-    ) -> Result<Vec<Option<Rc<StoredRule>>>, StoreError> {
-        let mut rules: Vec<Option<Rc<StoredRule>>> = Vec::new();
+    ) -> Result<Vec<Option<Arc<StoredRule>>>, StoreError> {
+        let mut rules: Vec<Option<Arc<StoredRule>>> = Vec::new();
         for id in self.policy.rules_over(protocol)? {
             let rule = self.rule(id)?;
             if !rule.is_for(self.query, application) {
@@ -139,12 +139,12 @@ impl<'a> Rules<'a> {
         Ok(rules)
     }
 
-    fn rule(&mut self, id: i64) -> Result<Rc<StoredRule>, StoreError> {
+    fn rule(&mut self, id: i64) -> Result<Arc<StoredRule>, StoreError> {
         if let Some(rule) = self.rules.get(&id) {
-            return Ok(Rc::clone(rule));
+            return Ok(Arc::clone(rule));
         }
-        let rule = Rc::new(self.policy.rule(id)?);
-        self.rules.insert(id, Rc::clone(&rule));
+        let rule = self.policy.rule(id)?;
+        self.rules.insert(id, Arc::clone(&rule));
         Ok(rule)
     }
 }

@@ -31,7 +31,7 @@ pub const TARGETS: [(&str, Target); 4] = [
 /// Whether a terminal and a log show a text as it is.
 #[track_caller]
 fn assert_printable(text: &str) {
-    let odd =
-        text.chars().find(|c| crate::certificate::printable(&c.to_string()).len() > c.len_utf8());
-    assert!(odd.is_none(), "{odd:?} in {text:?}");
+    // Most are plain, and there are many of them in each execution.
+    let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    assert!(plain || crate::certificate::printable(text) == text, "{text:?}");
 }

@@ -39,6 +39,8 @@ pub(super) struct HostNode {
     pub(super) at: Option<usize>,
     /// What is below it and below no other node.
     pub(super) below: usize,
+    /// Whether somebody speaks of what is below it.
+    pub(super) is_domain: bool,
     /// The nodes next below it.
     pub(super) children: Vec<usize>,
 }
@@ -110,7 +112,8 @@ impl Maker<'_> {
         // In this order each name comes before those below it, and next to them.
         let written: BTreeMap<Vec<String>, HostName> = written.collect();
         let nobody = self.cell(Name::Host(stranger(&written)), "any other host".into());
-        let root = HostNode { host: None, at: None, below: nobody, children: Vec::new() };
+        let (is_domain, children) = (true, Vec::new());
+        let root = HostNode { host: None, at: None, below: nobody, is_domain, children };
         let (mut nodes, mut path) = (vec![root], vec![(Vec::new(), 0)]);
         for (labels, host) in written {
             while !labels.starts_with(&path[path.len() - 1].0) {
@@ -120,7 +123,9 @@ impl Maker<'_> {
             // A label that no host may have, and so no pattern.
             let below = self.cell(Name::Host(host.child("*")), format!("what is below {host}"));
             let parent = path[path.len() - 1].1;
-            nodes.push(HostNode { host: Some(host), at: Some(at), below, children: Vec::new() });
+            let is_domain = patterns.contains(&Pattern::Domain(host.clone()));
+            let (host, at, children) = (Some(host), Some(at), Vec::new());
+            nodes.push(HostNode { host, at, below, is_domain, children });
             let index = nodes.len() - 1;
             nodes[parent].children.push(index);
             path.push((labels, index));

@@ -5,6 +5,7 @@
 //! what is below it, once something below it is permitted for itself. What one certificate cannot say is
 //! left to further ones.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::cells::{Cells, HostNode, NetNode};
@@ -59,7 +60,10 @@ impl Region {
         if !kinds.iter().any(|cell| accepted[*cell]) {
             return Self::default();
         }
-        let mut region = Self::default();
+        // What is below a host of which nobody speaks is worth no certificate of its own.
+        let minor: HashSet<usize> =
+            cells.hosts.iter().filter(|node| !node.is_domain).map(|node| node.below).collect();
+        let (mut region, mut given_up) = (Self::default(), Vec::<usize>::new());
         let mut wanted: Vec<bool> = accepted.to_vec();
         for turn in 0..MOST {
             let mut writer = Writer { cells, wanted: &wanted, out: Out::default() };
@@ -71,12 +75,16 @@ impl Region {
                 region.left = region.lost.clone();
             }
             region.around.extend(around);
-            if region.lost.is_empty() {
+            let further = region.lost.iter().filter(|cell| !minor.contains(cell));
+            let further: Vec<usize> = further.copied().collect();
+            if further.is_empty() {
                 break;
             }
+            given_up.extend(region.lost.iter().filter(|cell| minor.contains(cell)));
             wanted = vec![false; wanted.len()];
-            region.lost.iter().for_each(|cell| wanted[*cell] = true);
+            further.into_iter().for_each(|cell| wanted[cell] = true);
         }
+        region.lost.extend(given_up);
         region
     }
 

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::file::show;
 use super::whole::{record_of, record_with};
 use crate::policy::Policy;
-use crate::store::{self, Compiled, StoreError};
+use crate::store::{self, Compiled, StoreError, check_pages};
 
 #[cfg(test)]
 mod tests;
@@ -104,6 +104,7 @@ pub fn rollback(state_dir: &Path) -> Result<Published, PublishError> {
         return Err(PublishError::new(message));
     }
     open(&state.previous())?;
+    check_pages(&state.previous()).map_err(|error| PublishError::store(&error))?;
     state.exchange()?;
     Ok(state.published(false))
 }

@@ -1,8 +1,11 @@
 //! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
 
+mod memo;
 mod nss;
+mod pages;
 mod read;
 mod schema;
+mod seal;
 mod show;
 #[cfg(feature = "source")]
 mod write;
@@ -13,6 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use nss::{CertificateRow, Trust, TrustRow};
+pub use pages::{Header, Pages};
 #[cfg(feature = "pkix")]
 pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
@@ -21,6 +25,7 @@ pub(crate) use schema::StoredScope;
 #[cfg(feature = "source")]
 pub(crate) use schema::{PrefixLengths, keys_of};
 pub use schema::{SCHEMA, file_name};
+pub use seal::{check_pages, create, seal};
 pub use show::{AuthorityRow, ConstraintRow, DenialRow, RuleRow, SourceRow};
 #[cfg(feature = "source")]
 pub use write::write;
@@ -40,6 +45,22 @@ impl StoreError {
     /// An error about the compiled policy at `path`.
     pub fn new(path: impl Into<String>, why: impl fmt::Display) -> Self {
         Self { path: path.into(), why: why.to_string() }
+    }
+
+    /// It is not what was written.
+    pub(crate) fn damaged(path: impl Into<String>) -> Self {
+        Self::new(path, "it is damaged: run peerkey apply")
+    }
+
+    /// What SQLite says of it.
+    pub(crate) fn sqlite(path: impl Into<String>, error: &rusqlite::Error) -> Self {
+        use rusqlite::ffi::{ErrorCode, SQLITE_IOERR_DATA};
+        match error.sqlite_error() {
+            Some(e) if e.code == ErrorCode::DatabaseCorrupt => Self::damaged(path),
+            // A page is not what its checksum says.
+            Some(e) if e.extended_code == SQLITE_IOERR_DATA => Self::damaged(path),
+            _ => Self::new(path, error),
+        }
     }
 }
 

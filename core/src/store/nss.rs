@@ -78,8 +78,16 @@ pub struct CertificateRow {
     pub is_ca: bool,
 }
 
-const COLUMNS: &str = "SELECT id, issuer, serial, subject, der, label, is_ca FROM nss_certificate";
-const NOW: &str = "begins <= ?2 AND ?2 <= ends";
+/// The certificates that hold at the moment `?2`.
+macro_rules! certificates {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, issuer, serial, subject, der, label, is_ca FROM nss_certificate
+                WHERE begins <= ?2 AND ?2 <= ends AND ",
+            $which
+        )
+    };
+}
 
 impl Compiled {
     /// What NSS is to be told of the certificate with this issuer (a DER Name) and serial number (a
@@ -102,8 +110,8 @@ impl Compiled {
         serial: &[u8],
         now: i64,
     ) -> Result<Option<CertificateRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE place = ?1 AND {NOW}");
-        self.first(&sql, params![place(issuer, serial), now], certificate_row)
+        let sql = certificates!("place = ?1");
+        self.first(sql, params![place(issuer, serial), now], certificate_row)
     }
 
     /// The certificate with this number.
@@ -112,8 +120,8 @@ impl Compiled {
         id: i64,
         now: i64,
     ) -> Result<Option<CertificateRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE id = ?1 AND {NOW}");
-        self.first(&sql, params![id, now], certificate_row)
+        let sql = certificates!("id = ?1");
+        self.first(sql, params![id, now], certificate_row)
     }
 
     /// The certificates that have this subject, a DER Name.
@@ -122,8 +130,8 @@ impl Compiled {
         subject: &[u8],
         now: i64,
     ) -> Result<Vec<CertificateRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE subject = ?1 AND {NOW} ORDER BY id");
-        self.collect(&sql, params![subject, now], certificate_row)
+        let sql = certificates!("subject = ?1 ORDER BY id");
+        self.collect(sql, params![subject, now], certificate_row)
     }
 
     /// The next certificates behind the one with the number `after`, at most `count`; from 0 on.
@@ -133,9 +141,9 @@ impl Compiled {
         count: usize,
         now: i64,
     ) -> Result<Vec<CertificateRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE id > ?1 AND {NOW} ORDER BY id LIMIT ?3");
+        let sql = certificates!("id > ?1 ORDER BY id LIMIT ?3");
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.collect(&sql, params![after, now, count], certificate_row)
+        self.collect(sql, params![after, now, count], certificate_row)
     }
 
     /// Whether a certificate of which nothing is known is no anchor: `[default]` asks for more than what

@@ -1,10 +1,14 @@
 //! Look-ups in a compiled policy.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use super::memo::{Memo, all};
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, PrefixLengths, SCHEMA, StoredScope, keys_of};
 #[cfg(feature = "pkix")]
 use crate::certificate::Purposes;
@@ -22,9 +26,63 @@ pub struct Compiled {
     path: String,
     meta: Meta,
     lengths: PrefixLengths,
+    known: Known,
     /// How many look-ups there were.
     #[cfg(test)]
     pub(crate) asked: std::cell::Cell<usize>,
+}
+
+/// The one protocol that rules are looked up for, which may be one that no rule names.
+type Only = Option<Option<Protocol>>;
+/// Rules, each with a protocol that it writes.
+type Matches = Arc<[(String, i64)]>;
+
+/// What was looked up before.
+#[derive(Debug)]
+struct Known {
+    authorities: Memo<usize, Arc<StoredAuthority>>,
+    #[cfg(feature = "pkix")]
+    anchors: Memo<(usize, Vec<u8>), Arc<[StoredAnchor]>>,
+    #[cfg(feature = "pkix")]
+    themselves: Memo<(usize, [u8; 32]), Option<Purposes>>,
+    #[cfg(feature = "pkix")]
+    has_crls: OnceCell<bool>,
+    bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
+    rules: Memo<i64, Arc<StoredRule>>,
+    matches: Memo<(String, Only), Matches>,
+    for_every_peer: Memo<i64, bool>,
+    meant: Memo<Protocol, Option<Protocol>>,
+    programs: Memo<String, Option<Protocol>>,
+    protocols: OnceCell<Vec<Protocol>>,
+    applications: OnceCell<Vec<String>>,
+    limits: Memo<KeyHash, Arc<[StoredLimit]>>,
+    key_denials: Memo<KeyHash, Arc<[StoredDenial]>>,
+    certificate_denials: Memo<[u8; 32], Arc<[StoredDenial]>>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            authorities: Memo::new(32),
+            #[cfg(feature = "pkix")]
+            anchors: Memo::new(32),
+            #[cfg(feature = "pkix")]
+            themselves: Memo::new(64),
+            #[cfg(feature = "pkix")]
+            has_crls: OnceCell::new(),
+            bindings: Memo::new(32),
+            rules: Memo::new(64),
+            matches: Memo::new(128),
+            for_every_peer: Memo::new(64),
+            meant: Memo::new(32),
+            programs: Memo::new(4),
+            protocols: OnceCell::new(),
+            applications: OnceCell::new(),
+            limits: Memo::new(128),
+            key_denials: Memo::new(128),
+            certificate_denials: Memo::new(128),
+        }
+    }
 }
 
 /// What a compiled policy says of itself.
@@ -87,7 +145,7 @@ pub(crate) struct StoredRule {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAnchor {
     pub(crate) purposes: Purposes,
-    pub(crate) certificate: Vec<u8>,
+    pub(crate) certificate: Certificate,
 }
 
 /// A binding of the peer that was asked about.
@@ -117,18 +175,17 @@ pub(crate) struct StoredDenial {
 impl Compiled {
     /// Opens the file at `path`, which SQLite takes as it is. It must never change in place.
     pub fn open(path: &str) -> Result<Self, StoreError> {
-        let fail = |error: rusqlite::Error| StoreError::new(path, error);
+        let fail = |error: rusqlite::Error| StoreError::sqlite(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let (id, schema) = connection
-            .query_row("SELECT * FROM pragma_application_id, pragma_user_version", [], |row| {
-                Ok((row.get::<_, i32>(0)?, row.get::<_, i64>(1)?))
-            })
-            .map_err(fail)?;
-        if id != APPLICATION_ID {
+        let ask = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail)
+        };
+        let (id, schema) = (ask("application_id")?, ask("user_version")?);
+        if id != i64::from(APPLICATION_ID) {
             return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
         }
         if schema != i64::from(SCHEMA) {
@@ -136,13 +193,14 @@ impl Compiled {
             return Err(StoreError::new(path, why));
         }
         let meta = read_meta(&connection).map_err(fail)?;
-        let (meta, lengths) =
-            meta.ok_or_else(|| StoreError::new(path, "its settings are damaged"))?;
+        let (meta, lengths) = meta
+            .ok_or_else(|| StoreError::new(path, "its settings are damaged: run peerkey apply"))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
             meta,
             lengths,
+            known: Known::default(),
             #[cfg(test)]
             asked: std::cell::Cell::new(0),
         })
@@ -168,7 +226,12 @@ impl Compiled {
             && meta.default.is_application()
     }
 
-    pub(crate) fn authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
+    pub(crate) fn authority(&self, index: usize) -> Result<Arc<StoredAuthority>, StoreError> {
+        let find = |index: &usize| self.find_authority(*index).map(Arc::new);
+        self.known.authorities.or(index, find)
+    }
+
+    fn find_authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
         let read = |row: &Row<'_>| {
             let cabf = row.get::<_, String>(5)? == "cabf";
             Ok(StoredAuthority {
@@ -191,21 +254,41 @@ impl Compiled {
         &self,
         authority: usize,
         subject: &[u8],
-    ) -> Result<Vec<StoredAnchor>, StoreError> {
+    ) -> Result<Arc<[StoredAnchor]>, StoreError> {
         let sql = "SELECT purposes, certificate FROM anchor WHERE subject = ?1 AND authority = ?2";
-        self.collect(sql, params![subject, authority], stored_anchor)
+        self.known.anchors.or((authority, subject.to_vec()), |_| {
+            let read = |row: &Row<'_>| {
+                // The sources were validated: one that does not read back vouches for nobody.
+                let certificate = Certificate::from_der(row.get_ref(1)?.as_blob()?).ok();
+                let purposes = purposes(row)?;
+                Ok(certificate.map(|certificate| StoredAnchor { purposes, certificate }))
+            };
+            let found = self.collect(sql, params![subject, authority], read)?;
+            Ok(found.into_iter().flatten().collect())
+        })
     }
 
     #[cfg(feature = "pkix")]
-    /// The anchor of an authority that is this very certificate.
+    /// For what an authority has this very certificate as an anchor, if it has.
     pub(crate) fn anchor_itself(
         &self,
         authority: usize,
         fingerprint: &[u8; 32],
-    ) -> Result<Option<StoredAnchor>, StoreError> {
-        let sql =
-            "SELECT purposes, certificate FROM anchor WHERE fingerprint = ?1 AND authority = ?2";
-        self.first(sql, params![fingerprint, authority], stored_anchor)
+    ) -> Result<Option<Purposes>, StoreError> {
+        let sql = "SELECT purposes FROM anchor WHERE fingerprint = ?1 AND authority = ?2";
+        self.known.themselves.or((authority, *fingerprint), |_| {
+            self.first(sql, params![fingerprint, authority], purposes)
+        })
+    }
+
+    #[cfg(feature = "pkix")]
+    /// Whether there are CRLs at all.
+    pub(crate) fn has_crls(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.known.has_crls.get() {
+            return Ok(*known);
+        }
+        let found = self.first("SELECT 1 FROM crl LIMIT 1", [], |_| Ok(()))?.is_some();
+        Ok(*self.known.has_crls.get_or_init(|| found))
     }
 
     #[cfg(feature = "pkix")]
@@ -217,6 +300,16 @@ impl Compiled {
 
     /// The keys that an authority binds to this peer.
     pub(crate) fn bindings(
+        &self,
+        authority: usize,
+        peer: &Name,
+    ) -> Result<Arc<[StoredBinding]>, StoreError> {
+        let question = (authority, peer.clone());
+        let find = |_: &_| self.find_bindings(authority, peer).map(Into::into);
+        self.known.bindings.or(question, find)
+    }
+
+    fn find_bindings(
         &self,
         authority: usize,
         peer: &Name,
@@ -244,6 +337,15 @@ impl Compiled {
         &self,
         pattern: &str,
         only: Option<Option<&Protocol>>,
+    ) -> Result<Arc<[(String, i64)]>, StoreError> {
+        let question = (pattern.to_owned(), only.map(|only| only.cloned()));
+        self.known.matches.or(question, |_| self.find_rules(pattern, only).map(Into::into))
+    }
+
+    fn find_rules(
+        &self,
+        pattern: &str,
+        only: Option<Option<&Protocol>>,
     ) -> Result<Vec<(String, i64)>, StoreError> {
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let Some(only) = only else {
@@ -264,7 +366,11 @@ impl Compiled {
         self.collect(sql, params![protocol, EVERY_PROTOCOL], |row| row.get(0))
     }
 
-    pub(crate) fn rule(&self, id: i64) -> Result<StoredRule, StoreError> {
+    pub(crate) fn rule(&self, id: i64) -> Result<Arc<StoredRule>, StoreError> {
+        self.known.rules.or(id, |id| self.find_rule(*id).map(Arc::new))
+    }
+
+    fn find_rule(&self, id: i64) -> Result<StoredRule, StoreError> {
         let sql = "SELECT place, applications, role, until, monitored, accept, protocols FROM rule
              WHERE id = ?1";
         let read = |row: &Row<'_>| {
@@ -289,7 +395,7 @@ impl Compiled {
     /// Whether a rule names peers at all; one that does not is for every peer.
     pub(crate) fn rule_is_for_every_peer(&self, id: i64) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM rule_match WHERE pattern = '*' AND rule = ?1";
-        self.first(sql, [id], |_| Ok(())).map(|found| found.is_some())
+        self.known.for_every_peer.or(id, |id| Ok(self.first(sql, [id], |_| Ok(()))?.is_some()))
     }
 
     /// The names directly below a domain that rules single out.
@@ -306,27 +412,40 @@ impl Compiled {
     /// writes both names. None if no rule, scope or pin names it.
     pub(crate) fn meant(&self, protocol: &Protocol) -> Result<Option<Protocol>, StoreError> {
         let sql = "SELECT meant FROM protocol WHERE name = ?1";
-        let meant: Option<String> = self.first(sql, [protocol.as_str()], |row| row.get(0))?;
-        Ok(meant.and_then(|name| Protocol::parse(&name)))
+        self.known.meant.or(protocol.clone(), |protocol| {
+            let meant: Option<String> = self.first(sql, [protocol.as_str()], |row| row.get(0))?;
+            Ok(meant.and_then(|name| Protocol::parse(&name)))
+        })
     }
 
     /// What the policy says that a program speaks.
     pub(crate) fn program_protocol(&self, path: &str) -> Result<Option<Protocol>, StoreError> {
         let sql = "SELECT protocol FROM program WHERE path = ?1";
-        let name: Option<String> = self.first(sql, [path], |row| row.get(0))?;
-        Ok(name.and_then(|name| Protocol::parse(&name)))
+        self.known.programs.or(path.to_owned(), |path| {
+            let name: Option<String> = self.first(sql, [path], |row| row.get(0))?;
+            Ok(name.and_then(|name| Protocol::parse(&name)))
+        })
     }
 
     /// The protocols that rules tell apart.
     pub(crate) fn rule_protocols(&self) -> Result<Vec<Protocol>, StoreError> {
+        if let Some(known) = self.known.protocols.get() {
+            return Ok(known.clone());
+        }
         let sql = "SELECT DISTINCT meant FROM protocol WHERE in_rule ORDER BY meant";
         let names: Vec<String> = self.collect(sql, [], |row| row.get(0))?;
-        Ok(names.iter().filter_map(|name| Protocol::parse(name)).collect())
+        let found = names.iter().filter_map(|name| Protocol::parse(name)).collect();
+        Ok(self.known.protocols.get_or_init(|| found).clone())
     }
 
     /// The executables that rules tell apart.
     pub(crate) fn rule_applications(&self) -> Result<Vec<String>, StoreError> {
-        self.collect("SELECT path FROM application ORDER BY path", [], |row| row.get(0))
+        if let Some(known) = self.known.applications.get() {
+            return Ok(known.clone());
+        }
+        let sql = "SELECT path FROM application ORDER BY path";
+        let found = self.collect(sql, [], |row| row.get(0))?;
+        Ok(self.known.applications.get_or_init(|| found).clone())
     }
 
     /// The limits on CAs with any of these keys.
@@ -336,22 +455,18 @@ impl Compiled {
         }
         let sql = "SELECT peers, protocols, until, place FROM ca_limit_key JOIN ca_limit
                    ON ca_limit = id WHERE key = ?1";
-        let mut limits = Vec::new();
-        for key in keys {
-            limits.extend(self.collect(sql, [key.0], |row| {
-                Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get::<_, Shown>(3)?.0 })
-            })?);
-        }
-        Ok(limits)
+        let read = |row: &Row<'_>| {
+            Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get::<_, Shown>(3)?.0 })
+        };
+        all(&self.known.limits, keys, |key| self.collect(sql, [key.0], read))
     }
 
     /// The denials that hit any of these keys.
     pub(crate) fn key_denials(&self, keys: &[KeyHash]) -> Result<Vec<StoredDenial>, StoreError> {
-        let mut denials = Vec::new();
-        for key in keys {
-            denials.extend(self.denials_of("key", &key.0)?);
+        if self.meta.denials == 0 {
+            return Ok(Vec::new());
         }
-        Ok(denials)
+        all(&self.known.key_denials, keys, |key| self.denials_of("key", &key.0))
     }
 
     /// The denials that hit this certificate, by what is signed or by issuer and serial.
@@ -362,16 +477,16 @@ impl Compiled {
         if self.meta.denials == 0 {
             return Ok(Vec::new());
         }
-        let mut denials = self.denials_of("certificate", &certificate.signed_fingerprint())?;
-        let serial = serial_hash(certificate.issuer(), certificate.serial());
-        denials.extend(self.denials_of("serial", &serial)?);
-        Ok(denials)
+        // What is signed holds the issuer and the serial number, too.
+        all(&self.known.certificate_denials, &[certificate.signed_fingerprint()], |signed| {
+            let mut denials = self.denials_of("certificate", signed)?;
+            let serial = serial_hash(certificate.issuer(), certificate.serial());
+            denials.extend(self.denials_of("serial", &serial)?);
+            Ok(denials)
+        })
     }
 
     fn denials_of(&self, what: &str, value: &[u8; 32]) -> Result<Vec<StoredDenial>, StoreError> {
-        if self.meta.denials == 0 {
-            return Ok(Vec::new());
-        }
         let sql = "SELECT until, reason, place FROM denial WHERE what = ?1 AND value = ?2";
         self.collect(sql, params![what, value], |row| {
             let reason = row.get::<_, Option<Shown>>(1)?.map(|shown| shown.0);
@@ -407,7 +522,7 @@ impl Compiled {
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
-        StoreError::new(&self.path, error)
+        StoreError::sqlite(&self.path, &error)
     }
 }
 
@@ -430,10 +545,9 @@ pub(super) fn serial_hash(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
 }
 
 #[cfg(feature = "pkix")]
-fn stored_anchor(row: &Row<'_>) -> rusqlite::Result<StoredAnchor> {
+fn purposes(row: &Row<'_>) -> rusqlite::Result<Purposes> {
     let bits: u8 = row.get(0)?;
-    let purposes = Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 };
-    Ok(StoredAnchor { purposes, certificate: row.get(1)? })
+    Ok(Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 })
 }
 
 fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {

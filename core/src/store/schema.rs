@@ -1,7 +1,7 @@
 //! The tables of a compiled policy, and how names and scopes are written in them.
 
-use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use crate::certificate::printable;
 use crate::pattern::{Pattern, mask};
@@ -147,8 +147,9 @@ pub(crate) struct StoredScope {
     pub(crate) peers: Option<String>,
     pub(crate) protocols: Option<String>,
     pub(crate) until: Option<i64>,
-    /// The peers as patterns, once they were asked about.
-    patterns: OnceCell<Vec<Pattern>>,
+    /// The peers as patterns, once they were asked about. (A connection is one thread's at a time: nobody
+    /// waits for this.)
+    patterns: OnceLock<Vec<Pattern>>,
 }
 
 impl StoredScope {
@@ -157,7 +158,7 @@ impl StoredScope {
         protocols: Option<String>,
         until: Option<i64>,
     ) -> Self {
-        Self { peers, protocols, until, patterns: OnceCell::new() }
+        Self { peers, protocols, until, patterns: OnceLock::new() }
     }
 
     /// Whether it has not ended yet.

@@ -1,6 +1,7 @@
 //! Compilation: a validated policy becomes a new database file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Transaction, params};
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
+use super::seal::{create, seal};
 use super::{StoreError, write_nss};
 use crate::pattern::Pattern;
 use crate::policy::{
@@ -21,16 +23,17 @@ use crate::query::Role;
 /// is removing what an error leaves behind.
 pub fn write(policy: &Policy, path: &Path, now: i64) -> Result<(), StoreError> {
     let fail = |error: &dyn std::fmt::Display| StoreError::new(path.display().to_string(), error);
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|error| fail(&error))?;
-    drop(file);
+    let io = |error: std::io::Error| match error.kind() {
+        // In the words that SQLite has for it.
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => fail(&"the disk is full"),
+        _ => fail(&error),
+    };
+    create(path).map_err(io)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| fail(&error))?;
     fill(&mut connection, policy, now).map_err(|error| fail(&error))?;
-    connection.close().map_err(|(_, error)| fail(&error))
+    connection.close().map_err(|(_, error)| fail(&error))?;
+    seal(path).map_err(io)
 }
 
 fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Result<()> {
@@ -361,6 +364,7 @@ pub(super) mod tests {
 
     /// The tables, without a policy in them but for what opening them needs.
     pub(in crate::store) fn empty(path: &Path, nss_closed: bool) -> Connection {
+        create(path).unwrap();
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         connection.pragma_update(None, "user_version", SCHEMA).unwrap();

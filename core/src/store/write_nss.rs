@@ -105,6 +105,7 @@ mod tests {
         write(&transaction, objects).unwrap();
         transaction.commit().unwrap();
         drop(connection);
+        crate::store::seal(&path).unwrap();
         let compiled = Compiled::open(path.to_str().unwrap()).unwrap();
         (folder, compiled)
     }

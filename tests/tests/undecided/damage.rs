@@ -28,38 +28,42 @@ fn it_is_cut_off_at_any_kilobyte() {
     }
 }
 
-/// SQLite notices some of it, and then there is a refusal, and never a crash. What it does not notice,
-/// `status` does.
+/// Whatever is damaged is not read, or is a refusal that says what it is: nothing is decided by it.
 #[test]
 fn it_is_damaged_anywhere() {
     let hosts = Hosts::new();
     let path = hosts.site.path("state/policy-1.db");
     let whole = fs::read(&path).unwrap();
-    let mut counts = [0; 4];
+    let ask = || run(&mut hosts.host(Peerkey::On, "confined", &[]));
+    let good = ask();
+    assert!(good.ok() && good.stdout.contains(GOOD), "{good}");
+    let mut counts = [0; 3];
     // Pages are mostly empty: only what is written is damaged, a bit or a byte or more of it.
     let written = (0..whole.len()).filter(|at| whole[*at] != 0);
-    for (number, at) in written.step_by(29).enumerate() {
+    for (number, at) in written.step_by(7).enumerate() {
         let mut damaged = whole.clone();
         let end = damaged.len().min(at + [1, 1, 1, 64][number % 4]);
         let mask = [0x01, 0x80, 0xff, 0xff][number % 4];
         damaged[at..end].iter_mut().for_each(|byte| *byte ^= mask);
         fs::write(&path, damaged).unwrap();
-        let said = run(&mut hosts.host(Peerkey::On, "confined", &[]));
+        let said = ask();
         assert!(said.ok(), "byte {at}: {said}");
-        let undecided = said.stdout.matches("peerkey: no decision was possible").count();
-        let (right, wrong) = (said.stdout.contains(GOOD), said.stdout.contains("denied accepted"));
         assert!(!said.stdout.contains(NATIVE), "byte {at}: the policy is passed over: {said}");
-        counts[if wrong {
-            3
-        } else if right {
-            0
-        } else if undecided > 0 {
-            1
-        } else {
-            2
+        let why = ["it is damaged: run peerkey apply", "file is not a database"];
+        counts[match why.iter().position(|why| said.stdout.contains(why)) {
+            Some(why) => {
+                assert!(said.stdout.contains("peerkey: no decision was possible"), "{at}: {said}");
+                assert!(said.stdout.contains("denied refused"), "byte {at}: {said}");
+                why
+            }
+            None => {
+                assert_eq!(said.stdout, good.stdout, "byte {at}");
+                2
+            }
         }] += 1;
     }
-    println!("right, undecided, refused otherwise, wrongly accepted: {counts:?}");
+    println!("damaged, no database, not read: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
     let status = run(hosts.site.peerkey().arg("status"));
     assert!(status.stdout.contains("the compiled policy is damaged"), "{status}");
     fs::write(&path, whole).unwrap();

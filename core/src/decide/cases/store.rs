@@ -4,7 +4,7 @@
 //! There is no peer, and mostly no protocol. Such a store is an access list: no rule that was written
 //! for connections may open it. So rules count only if they name programs, and S/MIME and nothing else.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Builder, Exempt, MAX_CLAIMED_NAMES, Requirement, Who, spoken, who};
 use crate::peer::Name;
@@ -67,7 +67,7 @@ impl Builder<'_> {
     pub(super) fn store_rule(
         &self,
         name: Option<&Name>,
-    ) -> Result<Option<Rc<StoredRule>>, StoreError> {
+    ) -> Result<Option<Arc<StoredRule>>, StoreError> {
         let is_smime = |p: &Option<Protocol>| p.as_ref().is_some_and(|p| p.as_str() == SMIME);
         let protocol = self.protocols.iter().find(|p| is_smime(p));
         let (Some(name), Some(protocol), Fact::Known(path)) =
@@ -78,7 +78,7 @@ impl Builder<'_> {
         let mut candidates = Vec::new();
         for key in self.policy.patterns_of(name) {
             let found = self.policy.rules_with(&key, Some(protocol.as_ref()))?;
-            candidates.extend(found.into_iter().map(|(_, id)| id));
+            candidates.extend(found.iter().map(|(_, id)| *id));
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -93,7 +93,7 @@ impl Builder<'_> {
                 && rule.role != Some(Role::Server)
                 && rule.until.is_none_or(|until| self.query.time <= until)
             {
-                return Ok(Some(Rc::new(rule)));
+                return Ok(Some(rule));
             }
         }
         Ok(None)

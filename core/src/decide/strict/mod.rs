@@ -11,7 +11,8 @@ mod path;
 mod rfc5280;
 mod suffix;
 
-pub(super) use path::{Link, broken};
+pub(crate) use path::Link;
+pub(super) use path::broken;
 
 use facts::Facts;
 
@@ -21,7 +22,7 @@ use crate::rule::Profile;
 
 /// Where in a path a certificate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The peer's certificate.
     Leaf,
     /// A CA between the peer's certificate and the anchor.
@@ -34,7 +35,7 @@ pub(super) enum Place {
 
 /// A row, as people read it.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// A stable word, as in the docs and the tests.
     pub(super) id: &'static str,
     /// What is wrong, as a predicate of the certificate or the path: `has a serial number that …`.
@@ -48,7 +49,7 @@ pub(super) struct Row {
 
 /// The profiles in which a check is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
+pub(crate) enum Demand {
     /// Every profile.
     Always,
     /// `rfc5280`, because the Baseline Requirements make an exception.
@@ -124,15 +125,32 @@ pub(super) fn rows() -> impl Iterator<Item = (&'static Row, &'static [Place])> {
 }
 
 /// What is asked of a certificate: where it stands, for what, and how strictly.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
     pub(super) place: Place,
     pub(super) purpose: Purpose,
     pub(super) profile: Profile,
 }
 
+/// What one certificate was found to be, by what was asked.
+pub(crate) type Examined = Vec<(Asked, Result<Link, &'static Row>)>;
+
 /// Takes a certificate apart, once: the first row that it fails, or what a path needs of it.
 pub(super) fn examine(certificate: &Certificate, asked: Asked) -> Result<Link, &'static Row> {
+    #[cfg(test)]
+    if OFF.get().is_some() {
+        return examine_anew(certificate, asked);
+    }
+    let known = |all: &mut Examined| all.iter().find(|(own, _)| *own == asked).cloned();
+    if let Some((_, found)) = certificate.examined().with(known).flatten() {
+        return found;
+    }
+    let found = examine_anew(certificate, asked);
+    certificate.examined().with(|all| all.push((asked, found.clone())));
+    found
+}
+
+fn examine_anew(certificate: &Certificate, asked: Asked) -> Result<Link, &'static Row> {
     let facts = Facts::of(certificate, asked.purpose).ok_or(&UNREADABLE)?;
     let fails = |check: &&Check| {
         check.row.is_made(asked.profile, Some(asked.place))

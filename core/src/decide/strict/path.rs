@@ -8,7 +8,7 @@ use crate::rule::Profile;
 
 /// What a path needs of one certificate in it.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct Link {
+pub(crate) struct Link {
     path_length: Option<u32>,
     is_self_issued: bool,
     key_id: Option<Vec<u8>>,

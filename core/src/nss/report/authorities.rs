@@ -55,7 +55,7 @@ impl Look<'_> {
                     cells.iter().map(|cell| questions.cells.all[*cell].text.clone()).collect()
                 };
                 if !region.lost.is_empty() {
-                    line.stricter(format!("no anchor for {}", some(&texts(&region.lost))));
+                    line.stricter(format!("not for {}", some(&texts(&region.lost))));
                 }
                 let left: Vec<_> =
                     region.left.iter().filter(|c| !region.lost.contains(c)).collect();

@@ -108,7 +108,7 @@ fn each_byte_of_what_was_published_is_known() {
     // A damaged one does not become a known one by being kept.
     publish(&policy(3), dir, 7).unwrap();
     assert_eq!(whole(dir).unwrap(), Whole::Yes);
-    rollback(dir).unwrap();
+    fs::rename(dir.join("policy-1.db.previous"), path).unwrap();
     assert_eq!(whole(dir).unwrap(), Whole::No);
 }
 
@@ -133,6 +133,20 @@ fn a_previous_policy_that_is_none_is_not_put_in_force() {
     // A broken current one hinders nobody.
     fs::write(temp.path().join("policy-1.db"), "nonsense").unwrap();
     publish(&policy(2), temp.path(), 7).unwrap();
+    assert_eq!(rules(temp.path(), ""), Some(2));
+}
+
+#[test]
+fn a_previous_policy_that_is_damaged_is_not_put_in_force() {
+    let temp = TempDir::new().unwrap();
+    publish(&policy(1), temp.path(), 7).unwrap();
+    publish(&policy(2), temp.path(), 7).unwrap();
+    let previous = temp.path().join("policy-1.db.previous");
+    let mut bytes = fs::read(&previous).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&previous, bytes).unwrap();
+    let error = rollback(temp.path()).unwrap_err().to_string();
+    assert!(error.contains("previous: it is damaged: run peerkey apply"), "{error}");
     assert_eq!(rules(temp.path(), ""), Some(2));
 }
 

@@ -1,0 +1,241 @@
+//! What is read of the compiled policy: what `apply` wrote, and nothing else.
+//!
+//! Hosts close descriptors that they do not know, and use their numbers again: what was read counts only
+//! if the number is that of the same, unchanged file afterwards, and is closed only then. Of that file a
+//! page counts only if it is what its checksum says.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use peerkey_core::store::{Header, Pages};
+
+use crate::folder::FileId;
+
+/// SQLite reads the header of a database, or some of it, before each look-up.
+const HEADER: usize = 100;
+
+/// An open compiled policy.
+pub(crate) struct Content {
+    descriptor: RawFd,
+    id: FileId,
+    pages: Pages,
+    header: [u8; HEADER],
+}
+
+/// Why nothing was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotRead {
+    /// It is no database.
+    Other,
+    /// It is not what was written.
+    Damaged,
+    /// It is another file by now, or the system does not give it.
+    Gone,
+}
+
+impl Content {
+    /// The file behind a descriptor, which stays the caller's if this fails.
+    pub(crate) fn open(descriptor: RawFd, id: FileId) -> Result<Self, NotRead> {
+        let mut start = [0; Header::LENGTH];
+        let length = fill(descriptor, &mut start, 0).ok_or(NotRead::Gone)?;
+        let header = start.get(..length).and_then(Header::read).ok_or(NotRead::Other)?;
+        // SQLite reads what is missing of a file as zeros.
+        if u64::try_from(id.size) != Ok(header.file_size()) {
+            return Err(NotRead::Damaged);
+        }
+        let mut page = vec![0; header.page_size()];
+        fill(descriptor, &mut page, 0).ok_or(NotRead::Gone)?;
+        if !id.is_unchanged(descriptor) {
+            return Err(NotRead::Gone);
+        }
+        let pages = Pages::of(&page).ok_or(NotRead::Damaged)?;
+        let header = *page.first_chunk().ok_or(NotRead::Damaged)?;
+        Ok(Self { descriptor, id, pages, header })
+    }
+
+    /// How large the file is.
+    pub(crate) fn size(&self) -> i64 {
+        self.id.size
+    }
+
+    /// Reads what stands at a place in the file. The buffer holds anything after an error.
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: i64) -> Result<(), NotRead> {
+        let size = self.pages.page_size();
+        let offset = usize::try_from(offset).map_err(|_| NotRead::Gone)?;
+        let end = offset.checked_add(buffer.len()).ok_or(NotRead::Gone)?;
+        let (number, start) = (offset / size, offset % size);
+        if let Some(known) = self.header.get(offset..end) {
+            // It was checked when the file was opened.
+            buffer.copy_from_slice(known);
+            return self.id.is_unchanged(self.descriptor).then_some(()).ok_or(NotRead::Gone);
+        }
+        if start == 0 && buffer.len() == size {
+            return self.page(number, buffer);
+        }
+        // SQLite reads whole pages; this is for one that does not.
+        let mut page = vec![0; size];
+        self.page(number, &mut page)?;
+        let part = page.get(start..).and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(part.ok_or(NotRead::Gone)?);
+        Ok(())
+    }
+
+    fn page(&self, number: usize, page: &mut [u8]) -> Result<(), NotRead> {
+        let offset = number as u64 * page.len() as u64;
+        let length = fill(self.descriptor, page, offset).ok_or(NotRead::Gone)?;
+        if !self.id.is_unchanged(self.descriptor) {
+            // Whatever this is, it is not the policy that was opened.
+            return Err(NotRead::Gone);
+        }
+        let whole = length == page.len() && self.pages.holds(number as u64, page);
+        whole.then_some(()).ok_or(NotRead::Damaged)
+    }
+
+    /// Gives the descriptor back to the system.
+    pub(crate) fn close(&self) {
+        if self.id.is_of(self.descriptor) {
+            // SAFETY: it is ours: nobody else knows it.
+            drop(unsafe { OwnedFd::from_raw_fd(self.descriptor) });
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends; None for an error.
+fn fill(descriptor: RawFd, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match read_at(descriptor, rest, offset + done as u64)? {
+            0 => break,
+            read => done += read,
+        }
+    }
+    Some(done)
+}
+
+/// As pread(2); None for an error.
+fn read_at(descriptor: RawFd, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    let offset = i64::try_from(offset).ok()?;
+    loop {
+        // SAFETY: a buffer of this length; a number that is not open gives EBADF.
+        let read =
+            unsafe { libc::pread(descriptor, buffer.as_mut_ptr().cast(), buffer.len(), offset) };
+        match usize::try_from(read) {
+            Ok(read) => return Some(read),
+            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+
+    use super::*;
+    use crate::folder::Folder;
+    use crate::folder::tests::temporary;
+    use crate::vfs::tests::write_database;
+
+    const PAGE: usize = 4096;
+
+    fn sql(text: &str) -> String {
+        format!("CREATE TABLE t AS SELECT '{text}' AS a; CREATE TABLE u AS SELECT * FROM t")
+    }
+
+    /// What is read of each page of this file; or why it is not opened.
+    fn read(path: &Path, file: &[u8]) -> Result<Vec<Result<(), NotRead>>, NotRead> {
+        fs::write(path, file).unwrap();
+        let folder = Folder::new(path.parent().unwrap());
+        let (descriptor, id) = folder.open(c"db").unwrap();
+        let content = Content::open(descriptor.as_raw_fd(), id)?;
+        let mut page = [0; PAGE];
+        Ok((0..file.len() / PAGE)
+            .map(|number| content.read(&mut page, (number * PAGE) as i64))
+            .collect())
+    }
+
+    #[test]
+    fn a_changed_octet_is_noticed_wherever_it_is() {
+        let dir = temporary("content-octets");
+        let path = dir.join("db");
+        write_database(&path, &sql("x"));
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(whole.len(), 3 * PAGE);
+        assert_eq!(read(&path, &whole), Ok(vec![Ok(()); 3]));
+        for at in
+            (0..whole.len()).step_by(11).chain(PAGE - 16..PAGE).chain(whole.len() - 16..whole.len())
+        {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            match read(&path, &damaged) {
+                Ok(pages) => {
+                    let bad = pages.iter().position(|page| *page == Err(NotRead::Damaged));
+                    assert_eq!(bad, Some(at / PAGE), "{at}: {pages:?}");
+                    assert_eq!(pages.iter().filter(|page| page.is_ok()).count(), 2, "{at}");
+                }
+                Err(why) => assert!(why != NotRead::Gone && at < PAGE, "{at}: {why:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_in_anothers_place_or_of_another_file_is_noticed() {
+        let dir = temporary("content-places");
+        let path = dir.join("db");
+        write_database(&dir.join("other"), &sql("y"));
+        write_database(&path, &sql("x"));
+        let (whole, other) = (fs::read(&path).unwrap(), fs::read(dir.join("other")).unwrap());
+        let pages = |file: &[u8]| -> [Vec<u8>; 3] {
+            std::array::from_fn(|n| file[n * PAGE..][..PAGE].to_vec())
+        };
+        let ([a, b, c], [_, other, _]) = (pages(&whole), pages(&other));
+        let damaged = Err(NotRead::Damaged);
+        let swapped = [&*a, &*c, &*b].concat();
+        assert_eq!(read(&path, &swapped), Ok(vec![Ok(()), damaged, damaged]));
+        assert_eq!(read(&path, &[&*a, &*other, &*c].concat()), Ok(vec![Ok(()), damaged, Ok(())]));
+        assert_eq!(
+            read(&path, &[&*a, &[0; PAGE], &*c].concat()),
+            Ok(vec![Ok(()), damaged, Ok(())])
+        );
+    }
+
+    #[test]
+    fn what_is_cut_off_or_carries_nothing_is_not_opened() {
+        let dir = temporary("content-cut");
+        let path = dir.join("db");
+        write_database(&path, &sql("x"));
+        let whole = fs::read(&path).unwrap();
+        for length in [100, PAGE, PAGE + 1, whole.len() - 1] {
+            assert_eq!(read(&path, &whole[..length]), Err(NotRead::Damaged), "{length}");
+        }
+        assert_eq!(read(&path, b""), Err(NotRead::Other));
+        assert_eq!(read(&path, b"nonsense"), Err(NotRead::Other));
+        let mut bare = whole;
+        bare[20] = 0;
+        assert_eq!(read(&path, &bare), Err(NotRead::Damaged));
+    }
+
+    #[test]
+    fn parts_of_pages_are_read_too() {
+        let dir = temporary("content-parts");
+        let path = dir.join("db");
+        write_database(&path, &sql("x"));
+        let mut whole = fs::read(&path).unwrap();
+        whole[PAGE + 3000] ^= 1;
+        fs::write(&path, &whole).unwrap();
+        let (descriptor, id) = Folder::new(&dir).open(c"db").unwrap();
+        let content = Content::open(descriptor.as_raw_fd(), id).unwrap();
+        let part = |at: usize, length: usize| {
+            let mut buffer = vec![0; length];
+            content.read(&mut buffer, at as i64).map(|()| buffer)
+        };
+        for (at, length) in [(0, 100), (24, 16), (50, 100), (PAGE - 9, 9), (2 * PAGE + 4, 20)] {
+            assert_eq!(part(at, length).as_deref(), Ok(&whole[at..at + length]), "{at}");
+        }
+        assert_eq!(part(PAGE + 10, 10), Err(NotRead::Damaged));
+        part(PAGE - 9, 10).unwrap_err();
+        part(3 * PAGE, PAGE).unwrap_err();
+    }
+}

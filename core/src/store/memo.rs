@@ -1,0 +1,88 @@
+//! What was looked up in a compiled policy before. The file never changes while it is open, and a process
+//! asks the same of it again and again.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::StoreError;
+
+/// Answers by question, for one kind of question.
+pub(super) struct Memo<K, V> {
+    known: RefCell<HashMap<K, V>>,
+    most: usize,
+}
+
+impl<K: Eq + Hash, V: Clone> Memo<K, V> {
+    /// Remembers no more answers than this: then it begins anew.
+    pub(super) fn new(most: usize) -> Self {
+        Self { known: RefCell::default(), most }
+    }
+
+    /// The answer that is known, else the one that is found.
+    pub(super) fn or(
+        &self,
+        question: K,
+        find: impl FnOnce(&K) -> Result<V, StoreError>,
+    ) -> Result<V, StoreError> {
+        if let Some(known) = self.known.borrow().get(&question) {
+            return Ok(known.clone());
+        }
+        let found = find(&question)?;
+        let mut known = self.known.borrow_mut();
+        if known.len() >= self.most {
+            known.clear();
+        }
+        known.insert(question, found.clone());
+        Ok(found)
+    }
+}
+
+impl<K, V> fmt::Debug for Memo<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo")
+    }
+}
+
+/// Several answers at once, which are seldom any.
+pub(super) fn all<K: Copy + Eq + Hash, V: Clone>(
+    memo: &Memo<K, Arc<[V]>>,
+    questions: &[K],
+    find: impl Fn(&K) -> Result<Vec<V>, StoreError>,
+) -> Result<Vec<V>, StoreError> {
+    let mut all = Vec::new();
+    for question in questions {
+        all.extend(memo.or(*question, |question| find(question).map(Into::into))?.iter().cloned());
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_once_and_memory_ends() {
+        let (memo, asked) = (Memo::new(2), std::cell::Cell::new(0));
+        let ask = |question| {
+            let found = |question: &i32| {
+                asked.set(asked.get() + 1);
+                Ok(question * 2)
+            };
+            memo.or(question, found).unwrap()
+        };
+        assert_eq!([1, 1, 2, 2].map(ask), [2, 2, 4, 4]);
+        assert_eq!(asked.get(), 2);
+        assert_eq!([3, 1].map(ask), [6, 2]);
+        assert_eq!((asked.get(), memo.known.borrow().len()), (4, 2));
+    }
+
+    #[test]
+    fn a_failure_is_no_answer() {
+        let memo = Memo::new(2);
+        memo.or(1, |_| Err(StoreError::new("x", "y"))).unwrap_err();
+        assert_eq!(memo.or(1, |_| Ok(7)), Ok(7));
+    }
+}
