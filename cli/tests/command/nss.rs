@@ -11,8 +11,9 @@ use crate::lab::{Ca, Lab, Ran, run};
 /// A module of PKCS #11 that any database takes: NSS's own roots.
 fn some_module() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
-    let mut found = folders.map(|folder| folder.join("libnssckbi.so")).filter(|path| path.is_file());
-    found.next().expect("libnssckbi.so: apt install libnss3")
+    let mut found =
+        folders.map(|folder| folder.join("libnssckbi.so")).filter(|path| path.is_file());
+    found.next().unwrap_or_else(|| panic!("no libnssckbi.so: apt install libnss3"))
 }
 
 /// A database of NSS, as its tool makes it.
@@ -21,7 +22,7 @@ fn database(folder: &Path) {
     let args = ["-N", "--empty-password", "-d"];
     let place = format!("sql:{}", folder.display());
     let status = Command::new("certutil").args(args).arg(place).status();
-    assert!(status.expect("certutil: apt install libnss3-tools").success());
+    assert!(status.is_ok_and(|status| status.success()), "certutil: apt install libnss3-tools");
 }
 
 /// What NSS's tool lists.
@@ -83,10 +84,13 @@ fn a_module_that_somebody_added_since_stays() {
     let (lab, profile) = at_home();
     let module = some_module();
     nss(&lab, &format!("install --module {}", module.display())).is(0);
+    // NSS takes one file once only.
+    let other = lab.path("other.so");
+    fs::copy(&module, &other).unwrap();
     let place = format!("sql:{}", profile.display());
     let added = Command::new("modutil")
         .args(["-force", "-dbdir", &place, "-add", "other", "-libfile"])
-        .arg(&module)
+        .arg(&other)
         .output()
         .unwrap();
     assert!(added.status.success(), "{added:?}");

@@ -57,9 +57,12 @@ pub(super) enum NetNode {
 pub(super) struct MailNodes {
     /// What is at no host that is written.
     pub(super) elsewhere: usize,
-    /// Each host that is written: what of it is not written, and each mailbox that is.
-    pub(super) hosts: Vec<(HostName, usize, Vec<(Email, usize)>)>,
+    /// Each host that is written.
+    pub(super) hosts: Vec<MailHost>,
 }
+
+/// A host, the cell of what of it is not written, and each mailbox that is.
+pub(super) type MailHost = (HostName, usize, Vec<(Email, usize)>);
 
 /// A local part that nobody has.
 const NOBODY: &str = "peerkey-nobody";

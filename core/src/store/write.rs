@@ -359,6 +359,7 @@ fn digest(policy: &Policy) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
 

@@ -30,11 +30,12 @@ fn matches(base: &Base, name: &Name) -> bool {
 }
 
 fn is_of_kind(base: &Base, name: &Name) -> bool {
-    match (base, name) {
-        (Base::Dns(_), Name::Host(_)) | (Base::Mail(_), Name::Email(_)) => true,
-        (Base::Net(..), Name::Address(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (base, name),
+        (Base::Dns(_), Name::Host(_))
+            | (Base::Mail(_), Name::Email(_))
+            | (Base::Net(..), Name::Address(_))
+    )
 }
 
 fn allows(subtrees: &Subtrees, name: &Name) -> bool {
