@@ -112,7 +112,12 @@ fn anchor(number: usize) -> Anchor {
 
 fn constraint(number: usize) -> Constraint {
     let scope = Scope { peers: Some(vec![domain(number)]), ..Scope::default() };
-    Constraint { cas: vec![hash(PINS + number)], certificates: Vec::new(), scope, place: place(number) }
+    Constraint {
+        cas: vec![hash(PINS + number)],
+        certificates: Vec::new(),
+        scope,
+        place: place(number),
+    }
 }
 
 fn denial(number: usize) -> Denial {
