@@ -20,14 +20,15 @@ help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Apart, because cargo gives packages that are built together each other's features.
-build: rust build-deps ## target/release/peerkey and target/release/libpeerkey_openssl.so
+build: rust build-deps ## target/release: peerkey, libpeerkey_openssl.so and libpeerkey_nss.so
 	$(CARGO) build --release --locked --package peerkey
 	$(CARGO) build --release --locked --package peerkey-openssl
+	$(CARGO) build --release --locked --package peerkey-nss
 
 test: rust test-deps ## everything: unit tests, and real programs against real servers
 	$(CARGO) build --locked --package peerkey
 	$(CARGO) test --locked --workspace
-	@cat target/matrix.txt
+	@cat target/matrix.txt target/nss-parity.txt
 
 demo: build test-deps ## a table of programs that follow one policy
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin demo
@@ -41,8 +42,9 @@ soak: build test-deps ## nginx under load for SOAK_SECONDS, a new policy in each
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
 	@target/release/bench soak $(SOAK_SECONDS)
 
-fuzz: rust build-deps ## the four fuzz targets, for FUZZ_SECONDS together
+fuzz: rust build-deps ## the four fuzz targets of core for FUZZ_SECONDS together, the NSS module's for a fifth of that
 	@core/fuzz/run.sh $(FUZZ_SECONDS)
+	@nss-module/fuzz/run.sh $$(($(FUZZ_SECONDS) / 5))
 
 fmt: rust ## formats the sources
 	$(CARGO) fmt --all

@@ -9,6 +9,7 @@ pub mod crypto;
 pub mod inquiry;
 pub mod library;
 pub mod native;
+pub mod nss;
 pub mod openssl_cnf;
 pub mod question;
 pub mod render;

@@ -13,6 +13,8 @@ mod der;
 pub mod fuzz;
 pub mod key;
 pub mod keys;
+#[cfg(feature = "source")]
+pub mod nss;
 pub mod pattern;
 pub mod peer;
 #[cfg(feature = "source")]
@@ -20,6 +22,8 @@ pub mod policy;
 pub mod protocol;
 pub mod query;
 pub mod rule;
+#[cfg(feature = "source")]
+mod signed;
 mod slot;
 #[cfg(feature = "source")]
 pub mod source;

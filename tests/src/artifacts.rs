@@ -1,4 +1,4 @@
-//! What is tested: the provider and the command, as cargo has just built them.
+//! What is tested: the provider, the NSS module and the command, as cargo has just built them.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,18 @@ pub fn target_folder() -> PathBuf {
 /// The provider. It is a dev-dependency, so the copy beside the test executables is never stale; the
 /// demo and the benchmark take the one that `make build` leaves. PEERKEY_PROVIDER names another.
 pub fn provider() -> PathBuf {
-    if let Some(named) = std::env::var_os("PEERKEY_PROVIDER") {
+    library("PEERKEY_PROVIDER", "libpeerkey_openssl.so")
+}
+
+/// The NSS module, likewise; PEERKEY_NSS_MODULE names another.
+pub fn nss_module() -> PathBuf {
+    library("PEERKEY_NSS_MODULE", "libpeerkey_nss.so")
+}
+
+fn library(variable: &str, name: &str) -> PathBuf {
+    if let Some(named) = std::env::var_os(variable) {
         return named.into();
     }
-    let name = "libpeerkey_openssl.so";
     let executable = std::env::current_exe().unwrap();
     let beside = executable.parent().unwrap().join(name);
     if beside.exists() { beside } else { profile_folder().join(name) }
@@ -31,8 +39,17 @@ pub fn provider() -> PathBuf {
 
 /// The provider with panics that can be set off. Only tests have it.
 pub fn planted_provider() -> PathBuf {
+    planted("libpeerkey_openssl_planted.so")
+}
+
+/// The NSS module, likewise.
+pub fn planted_nss_module() -> PathBuf {
+    planted("libpeerkey_nss_planted.so")
+}
+
+fn planted(name: &str) -> PathBuf {
     let executable = std::env::current_exe().unwrap();
-    executable.parent().unwrap().join("libpeerkey_openssl_planted.so")
+    executable.parent().unwrap().join(name)
 }
 
 /// The peerkey command. No cargo dependency builds a binary, so cargo is asked once a process.

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod keys;
+pub mod nss;
 pub mod policy;
 pub mod status;
 pub mod test;
@@ -30,6 +31,7 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Test(args) => test::run(&cli.global, args, &screen),
         Command::Policy(PolicyCommand::Show { json }) => policy::show(&cli.global, *json, &screen),
         Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
+        Command::Nss(command) => nss::run(&cli.global, command, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
         Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };

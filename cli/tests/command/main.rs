@@ -8,6 +8,7 @@ mod check;
 mod connect;
 mod keys;
 mod lab;
+mod nss;
 mod policy;
 mod starttls;
 mod status;

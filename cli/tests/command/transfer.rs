@@ -209,6 +209,29 @@ fn one_bad_line_in_many_loses_nothing() {
     assert!(keys(&lab).is_empty());
 }
 
+/// What a killed import wrote is whole, and goes with one undo.
+#[test]
+fn a_killed_import_can_be_taken_back() {
+    let lab = Lab::new();
+    let rows: String = (0..200_000).map(|n| format!("p{n}.lan,https,{n:064x}\n")).collect();
+    let file = lab.write("many.csv", format!("peer,protocol,key\n{rows}"));
+    let mut import = lab.command().args(["keys", "import"]).arg(&file).spawn().unwrap();
+    let is_written = || {
+        let list = lab.peerkey("keys list --json --limit 1");
+        list.status == 0 && !list.json()["keys"].as_array().unwrap().is_empty()
+    };
+    while !is_written() {
+        assert_eq!(import.try_wait().unwrap(), None);
+    }
+    import.kill().unwrap();
+    import.wait().unwrap();
+    lab.peerkey("keys repair").is(0).says("is whole");
+    lab.peerkey("keys undo --list").is(0).says("import ");
+    lab.peerkey("keys undo").is(0);
+    assert!(keys(&lab).is_empty());
+    lab.peerkey("keys undo").is(2).complains("no change is left");
+}
+
 #[test]
 fn files_that_hold_no_keys_are_refused() {
     let lab = Lab::new();

@@ -241,15 +241,16 @@ impl<'a> Context<'a> {
         let until = self.until(table);
         let spki = table.require(&mut self.sink, "spki", "write spki = [\"sha256/…\"]");
         let spki = spki.and_then(|value| value.strings(&mut self.sink, "spki"));
-        let mut keys: Vec<KeyHash> = Vec::new();
+        let (mut keys, mut certificates) = (Vec::<KeyHash>::new(), Vec::new());
         for (text, at) in spki.unwrap_or_default() {
-            let Some(key) = self.key(text, at) else { continue };
+            let Some((key, certificate)) = self.key(text, at) else { continue };
             if !keys.contains(&key) {
                 keys.push(key);
             }
+            certificates.extend(certificate);
         }
         self.marks.pins.push((at_keys(table), keys.clone()));
-        Some(Pin { peer: peer?, protocols, keys, until, place: table.at().place() })
+        Some(Pin { peer: peer?, protocols, keys, certificates, until, place: table.at().place() })
     }
 
     /// One name, not a set of names: a key is remembered for somebody.

@@ -17,6 +17,7 @@ mod list;
 mod named;
 mod pem;
 mod publish;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,6 +34,7 @@ use toml::de::DeTable;
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{PublishError, Published, publish, rollback};
+pub use self::system::complete;
 pub use self::whole::{Whole, whole};
 
 use self::accept::Names;
@@ -251,6 +253,7 @@ impl<'a> Context<'a> {
             rules: rules.iter().filter_map(|t| self.marked_rule(t)).collect(),
             default: self.default(roots),
             programs: self.programs(roots),
+            system: Vec::new(),
             sources: Vec::new(),
         }
     }

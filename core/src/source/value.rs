@@ -6,12 +6,12 @@ use toml_datetime::{Datetime, Offset};
 
 use super::Context;
 use super::diagnostic::closest;
-use super::evidence::{Item, Want};
+use super::evidence::{Found, Item, Want};
 use super::field::{Table, Value};
 use super::text::At;
 use crate::key::{Key, KeyHash};
 use crate::pattern::Pattern;
-use crate::policy::Scope;
+use crate::policy::{NamedCertificate, Scope};
 use crate::protocol::Protocol;
 
 impl<'a> Context<'a> {
@@ -87,27 +87,38 @@ impl<'a> Context<'a> {
     }
 
     /// A key: `sha256/BASE64`, 64 hex digits, or a file with one certificate or public key.
-    pub(super) fn key(&mut self, text: &str, at: At<'a>) -> Option<KeyHash> {
+    pub(super) fn key(&mut self, text: &str, at: At<'a>) -> Option<WrittenKey> {
         match self.written_key(text, at) {
-            Written::Hash(hash) => Some(hash),
+            Written::Hash(hash) => Some((hash, None)),
             Written::Wrong => None,
             Written::File => {
                 let found = self.one(text, at, Want::Keys, "key")?;
-                let spki = match &found.item {
-                    Item::Certificate(certificate, _) => certificate.spki(),
-                    Item::PublicKey(spki) => spki,
-                    Item::Crl(..) => return None,
-                };
-                match Key::from_spki(spki, self.crypto) {
-                    Ok(key) => Some(key.hash()),
-                    Err(error) => {
-                        let what = format!("cannot be used: {error}");
-                        self.sink.error(found.origin.says("key", &what));
-                        None
-                    }
-                }
+                self.key_in(found, "used")
             }
         }
+    }
+
+    /// The key in what was found, and the certificate around it.
+    pub(super) fn key_in(&mut self, found: Found, done: &str) -> Option<WrittenKey> {
+        let spki = match &found.item {
+            Item::Certificate(certificate, _) => certificate.spki(),
+            Item::PublicKey(spki) => spki,
+            Item::Crl(..) => return None,
+        };
+        let key = match Key::from_spki(spki, self.crypto) {
+            Ok(key) => key.hash(),
+            Err(error) => {
+                self.sink.error(found.origin.says("key", &format!("cannot be {done}: {error}")));
+                return None;
+            }
+        };
+        let named = match found.item {
+            Item::Certificate(certificate, _) => {
+                Some(NamedCertificate { certificate: *certificate, key, issuers: Vec::new() })
+            }
+            Item::PublicKey(_) | Item::Crl(..) => None,
+        };
+        Some((key, named))
     }
 
     /// Whether `text` writes a key's hash, or names a file; what is nearly a hash is reported.
@@ -129,6 +140,9 @@ impl<'a> Context<'a> {
         Written::Wrong
     }
 }
+
+/// A key, and the certificate that the policy names for it.
+pub(super) type WrittenKey = (KeyHash, Option<NamedCertificate>);
 
 /// How a key is written.
 pub(super) enum Written {

@@ -116,6 +116,8 @@ pub struct Meta {
     pub anchors: u64,
     /// How many bindings there are.
     pub bindings: u64,
+    /// Whether NSS is to take no anchor that the policy does not know.
+    pub nss_closed: bool,
 }
 
 /// An authority, as decisions read it.
@@ -524,7 +526,7 @@ impl Compiled {
         rows.collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 
-    fn first<T>(
+    pub(super) fn first<T>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -599,6 +601,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             programs: count("programs")?,
             anchors: count("anchors")?,
             bindings: count("bindings")?,
+            nss_closed: value("nss_closed")? == "1",
         };
         Some((meta, PrefixLengths::decode(value("prefix_lengths")?)?))
     };

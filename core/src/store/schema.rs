@@ -61,6 +61,15 @@ CREATE TABLE ca_limit_key (key BLOB NOT NULL, ca_limit INTEGER NOT NULL,
 -- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
 CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
   place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
+
+-- What NSS is told. Place: issuer and serial, hashed. A row holds from its first second to its last; of
+-- several, the one of the lowest rank: a denial has 0.
+CREATE TABLE nss_trust (place BLOB NOT NULL, rank INTEGER NOT NULL, begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL, server INTEGER, client INTEGER, email INTEGER, code INTEGER, sha1 BLOB,
+  sha256 BLOB, PRIMARY KEY (place, rank, begins)) WITHOUT ROWID;
+CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place BLOB NOT NULL, begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL, issuer BLOB NOT NULL, serial BLOB NOT NULL, subject BLOB NOT NULL,
+  der BLOB NOT NULL, label TEXT NOT NULL, is_ca INTEGER NOT NULL);
 ";
 
 /// After the rows: an index is built faster whole.
@@ -69,6 +78,8 @@ pub(super) const INDEXES: &str = "
 CREATE INDEX anchor_subject ON anchor (subject, authority);
 CREATE INDEX anchor_fingerprint ON anchor (fingerprint, authority);
 CREATE INDEX crl_issuer ON crl (issuer, authority);
+CREATE INDEX nss_certificate_place ON nss_certificate (place);
+CREATE INDEX nss_certificate_subject ON nss_certificate (subject);
 ";
 
 /// Prefix lengths that the policy's networks have, so that an address is looked up by these alone.

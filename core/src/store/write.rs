@@ -7,10 +7,10 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
 use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
 use super::seal::{create, seal};
+use super::{StoreError, write_nss};
 use crate::pattern::Pattern;
 use crate::policy::{
     Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
@@ -44,7 +44,9 @@ fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Res
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     let writer = Writer { transaction: &transaction, protocols: Protocols::of(policy) };
-    writer.policy(policy, now)?;
+    let objects = crate::nss::objects(policy, now);
+    writer.policy(policy, now, objects.closed)?;
+    write_nss::write(&transaction, &objects)?;
     transaction.execute_batch(INDEXES)?;
     transaction.commit()
 }
@@ -55,7 +57,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn policy(&self, policy: &Policy, now: i64) -> rusqlite::Result<()> {
+    fn policy(&self, policy: &Policy, now: i64, nss_closed: bool) -> rusqlite::Result<()> {
         let (mut anchors, mut bindings) = (0, 0);
         for (id, authority) in policy.authorities.iter().enumerate() {
             let (kind, counts) = self.authority_kind(id, &authority.kind)?;
@@ -97,7 +99,8 @@ impl Writer<'_> {
             )?;
         }
         self.sources(policy)?;
-        self.meta(policy, now, anchors, bindings)
+        self.meta(policy, now, anchors, bindings)?;
+        self.put("INSERT INTO meta VALUES ('nss_closed', ?1)", [u8::from(nss_closed)])
     }
 
     fn authority_kind(
@@ -377,4 +380,30 @@ fn digest(policy: &Policy) -> String {
         hash.update(source.sha256);
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The tables, without a policy in them but for what opening them needs.
+    pub(in crate::store) fn empty(path: &Path, nss_closed: bool) -> Connection {
+        create(path).unwrap();
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", SCHEMA).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.execute_batch(INDEXES).unwrap();
+        let zero = ["compiled_at", "rules", "smime_rules", "denials", "constraints", "programs"];
+        let zero = zero.iter().chain(&["anchors", "bindings"]).map(|name| (*name, "0"));
+        let closed = if nss_closed { "1" } else { "0" };
+        let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
+        let more =
+            [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
+        for (name, value) in zero.chain(texts).chain(more) {
+            connection.execute("INSERT INTO meta VALUES (?1, ?2)", [name, value]).unwrap();
+        }
+        connection
+    }
 }

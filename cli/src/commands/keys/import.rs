@@ -281,7 +281,7 @@ impl<'a> Import<'a> {
 
 /// Seen on a terminal only.
 fn bar(size: Option<u64>) -> ProgressBar {
-    let template = "{bar:40} {percent}% {msg}, {elapsed} so far, {eta} to go";
+    let template = "{bar:30} {percent}% {msg}, {eta} to go";
     match (size, ProgressStyle::with_template(template)) {
         (Some(size), Ok(style)) => ProgressBar::new(size).with_style(style),
         _ => ProgressBar::new_spinner(),
