@@ -396,7 +396,8 @@ pub(super) mod tests {
         connection.execute_batch(TABLES).unwrap();
         connection.execute_batch(INDEXES).unwrap();
         let zero = ["compiled_at", "rules", "smime_rules", "denials", "constraints", "programs"];
-        let zero = zero.iter().chain(&["anchors", "bindings"]).map(|name| (*name, "0"));
+        let zero =
+            zero.iter().chain(&["anchors", "bindings", "remembering"]).map(|name| (*name, "0"));
         let closed = if nss_closed { "1" } else { "0" };
         let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
         let more =
