@@ -43,7 +43,7 @@ fn sanitized() -> Option<(PathBuf, String)> {
     // The name of the machine's own target makes cargo leave build scripts as they are.
     let target = run(Command::new("rustc").args(["--print", "host-tuple"])).stdout;
     let folder = artifacts::target_folder().join("sanitized");
-    let mut build = Command::new(cargo);
+    let mut build = artifacts::as_builder(Command::new(cargo));
     build.args(["build", "--quiet", "--locked", "--package", "peerkey-openssl"]);
     build.arg("--target").arg(target.trim()).arg("--target-dir").arg(&folder);
     build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
