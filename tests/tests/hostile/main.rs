@@ -11,7 +11,7 @@ mod terminal;
 
 use std::path::PathBuf;
 
-use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::pki::Issued;
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::{Server, ServerDraft, Service};
