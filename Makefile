@@ -4,11 +4,10 @@
 CARGO ?= cargo
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-# The tests open ports below 1024 on loopback, and start PostgreSQL as its own user.
+# The tests of real programs open ports below 1024 on loopback, and start PostgreSQL as its own user.
 ifneq ($(shell id -u),0)
-AS_ROOT := sudo -E
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
-export CARGO_TARGET_$(HOST)_RUNNER := $(AS_ROOT)
+export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/tests/as-root.sh
 endif
 
 FUZZ_SECONDS ?= 600
@@ -20,14 +19,15 @@ help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Apart, because cargo gives packages that are built together each other's features.
-build: rust build-deps ## target/release/peerkey and target/release/libpeerkey_openssl.so
+build: rust build-deps ## target/release: peerkey, libpeerkey_openssl.so and libpeerkey_nss.so
 	$(CARGO) build --release --locked --package peerkey
 	$(CARGO) build --release --locked --package peerkey-openssl
+	$(CARGO) build --release --locked --package peerkey-nss
 
 test: rust test-deps ## everything: unit tests, and real programs against real servers
 	$(CARGO) build --locked --package peerkey
 	$(CARGO) test --locked --workspace
-	@cat target/matrix.txt
+	@cat target/matrix.txt target/nss-parity.txt
 
 demo: build test-deps ## a table of programs that follow one policy
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin demo
@@ -41,8 +41,9 @@ soak: build test-deps ## nginx under load for SOAK_SECONDS, a new policy in each
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
 	@target/release/bench soak $(SOAK_SECONDS)
 
-fuzz: rust build-deps ## the four fuzz targets, for FUZZ_SECONDS together
+fuzz: rust build-deps ## the four fuzz targets of core for FUZZ_SECONDS together, the NSS module's for a fifth of that
 	@core/fuzz/run.sh $(FUZZ_SECONDS)
+	@nss-module/fuzz/run.sh $$(($(FUZZ_SECONDS) / 5))
 
 fmt: rust ## formats the sources
 	$(CARGO) fmt --all

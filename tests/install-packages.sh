@@ -10,6 +10,8 @@ test)
     wanted="$wanted curl openssl python3 python3-venv nginx postgresql redis-server redis-tools"
     # Hosts that confine themselves, and what watches them.
     wanted="$wanted bubblewrap libjemalloc2 locales valgrind"
+    # NSS 3.87 and its tools, Firefox 153 with an NSS of its own, p11-kit 0.24 and GnuTLS 3.7.
+    wanted="$wanted libnss3-tools firefox-esr p11-kit p11-kit-modules gnutls-bin"
     # Another package may bring node.
     [ -x /usr/bin/node ] || wanted="$wanted nodejs"
     ;;

@@ -1,5 +1,7 @@
 //! What can be typed: options, commands, and the help that explains them.
 
+pub mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,6 +83,14 @@ pub enum Command {
     ///
     /// Exit status: 0 all is well, 1 something wants a look.
     Status(StatusArgs),
+    /// See, accept, deny and move the keys that are remembered for peers
+    ///
+    /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
+    #[command(after_long_help = keys::EXAMPLES)]
+    Keys(keys::KeysArgs),
+    /// Firefox, Thunderbird and other NSS programs: what they can be told, and telling them
+    #[command(subcommand)]
+    Nss(NssCommand),
 }
 
 /// Of `apply`.
@@ -214,6 +224,81 @@ pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Of `nss`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NssCommand {
+    /// Show how NSS will see each thing that the policy says
+    ///
+    /// NSS asks about certificates, never about a peer, so that not all can be said to it. EXACT: as the
+    /// policy says. STRICTER: NSS accepts less. LAXER: NSS accepts more. Exit status: 0 nothing is laxer,
+    /// 1 something is.
+    Plan {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add peerkey's module to Firefox, Thunderbird and NSS databases
+    ///
+    /// Without a place: every profile of Firefox and Thunderbird, and ~/.pki/nssdb. A place whose program
+    /// runs is not touched. Exit status: 0 done, 1 some place was not.
+    Install {
+        /// Where
+        #[command(flatten)]
+        place: NssPlace,
+        /// The root of the system
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+        /// The module; left out: the installed one, or the one that was built beside this command
+        #[arg(long, value_name = "FILE")]
+        module: Option<PathBuf>,
+    },
+    /// Take peerkey's module out, and put back what was there before
+    Remove {
+        /// Where
+        #[command(flatten)]
+        place: NssPlace,
+        /// The root of the system
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+    },
+    /// List the places, and which have peerkey's module
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The root of the system
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+    },
+    /// Print, or put into a profile, the exceptions for pins that Firefox takes no other way
+    ///
+    /// These are lines of cert_override.txt: one certificate for one host and port. With --profile they
+    /// are put in, those of before are taken out, and everything else stays.
+    Overrides {
+        /// The profile's folder
+        #[arg(long, value_name = "DIR")]
+        profile: Option<PathBuf>,
+        /// The ports of the pinned servers
+        #[arg(long, value_name = "PORT", default_values_t = [443])]
+        port: Vec<u16>,
+    },
+}
+
+/// Places with databases of NSS.
+#[derive(Args, Clone, Debug, Default)]
+#[group(multiple = false)]
+pub struct NssPlace {
+    /// The folder of a profile, or of a database
+    #[arg(long, value_name = "DIR")]
+    pub profile: Option<PathBuf>,
+    /// Every profile of Firefox and Thunderbird, and ~/.pki/nssdb
+    #[arg(long)]
+    pub all_profiles: bool,
+    /// /etc/pki/nssdb, and the policies.json of Firefox and Thunderbird for every user
+    #[arg(long)]
+    pub system: bool,
 }
 
 #[cfg(test)]

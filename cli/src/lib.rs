@@ -1,6 +1,7 @@
 //! The command `peerkey`: puts a policy in force, asks it, and explains its answers.
 
 pub mod args;
+pub mod book;
 pub mod clock;
 pub mod commands;
 pub mod connect;
@@ -8,8 +9,10 @@ pub mod crypto;
 pub mod inquiry;
 pub mod library;
 pub mod native;
+pub mod nss;
 pub mod openssl_cnf;
 pub mod question;
 pub mod render;
 pub mod screen;
 pub mod testfile;
+pub mod transfer;

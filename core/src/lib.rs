@@ -12,6 +12,9 @@ mod der;
 #[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
 pub mod fuzz;
 pub mod key;
+pub mod keys;
+#[cfg(feature = "source")]
+pub mod nss;
 pub mod pattern;
 pub mod peer;
 #[cfg(feature = "source")]
@@ -19,8 +22,11 @@ pub mod policy;
 pub mod protocol;
 pub mod query;
 pub mod rule;
+#[cfg(feature = "source")]
+mod signed;
 mod slot;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod store;
+mod time_text;
 pub mod verdict;

@@ -9,7 +9,7 @@ use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::Role;
-pub use crate::rule::{Accept, Enforce, Mode, Profile};
+pub use crate::rule::{Accept, Enforce, Mode, Profile, Tofu};
 
 /// A whole policy. Authority 0 is always `application`.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Policy {
     pub default: Accept,
     /// What is known of programs.
     pub programs: Vec<Program>,
+    /// The anchors that this system gives to its programs; empty where the policy names no CA.
+    pub system: Vec<Certificate>,
     /// Every file that was read: policies, anchors, CRLs, keys.
     pub sources: Vec<Source>,
 }
@@ -96,7 +98,7 @@ pub struct Authority {
     pub kind: AuthorityKind,
 }
 
-/// The kinds of authority. (`tofu` and `openpgp` are to come.)
+/// The kinds of authority. (`openpgp` is to come.)
 #[derive(Clone, Debug)]
 pub enum AuthorityKind {
     /// The program's own verification.
@@ -115,6 +117,8 @@ pub enum AuthorityKind {
         /// The keys.
         pins: Vec<Pin>,
     },
+    /// Keys remembered from first use.
+    Tofu(Tofu),
 }
 
 /// A trust anchor.
@@ -128,6 +132,17 @@ pub struct Anchor {
     pub purposes: Purposes,
 }
 
+/// A certificate that was named for its key.
+#[derive(Clone, Debug)]
+pub struct NamedCertificate {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The canonical hash of its key.
+    pub key: KeyHash,
+    /// Those of the policy's and the system's certificates, by fingerprint, whose key signed it.
+    pub issuers: Vec<[u8; 32]>,
+}
+
 /// These keys are this peer's.
 #[derive(Clone, Debug)]
 pub struct Pin {
@@ -137,6 +152,8 @@ pub struct Pin {
     pub protocols: Option<Vec<Protocol>>,
     /// The keys, in any number.
     pub keys: Vec<KeyHash>,
+    /// The certificates among the files that name them.
+    pub certificates: Vec<NamedCertificate>,
     /// Until this second.
     pub until: Option<i64>,
     /// Where it stands.
@@ -148,6 +165,8 @@ pub struct Pin {
 pub struct Constraint {
     /// The CA's key or keys.
     pub cas: Vec<KeyHash>,
+    /// The certificates among the files that name them.
+    pub certificates: Vec<NamedCertificate>,
     /// What it may vouch for.
     pub scope: Scope,
     /// Where it stands.
@@ -159,6 +178,8 @@ pub struct Constraint {
 pub struct Denial {
     /// What.
     pub target: DenialTarget,
+    /// The certificate, where a file that names the target holds one.
+    pub certificate: Option<Certificate>,
     /// Why, in the policy's words.
     pub reason: Option<String>,
     /// Until this second.

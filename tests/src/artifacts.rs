@@ -1,5 +1,7 @@
-//! What is tested: the provider and the command, as cargo has just built them.
+//! What is tested: the provider, the NSS module and the command, as cargo has just built them.
 
+use std::fs;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,10 +22,18 @@ pub fn target_folder() -> PathBuf {
 /// The provider. It is a dev-dependency, so the copy beside the test executables is never stale; the
 /// demo and the benchmark take the one that `make build` leaves. PEERKEY_PROVIDER names another.
 pub fn provider() -> PathBuf {
-    if let Some(named) = std::env::var_os("PEERKEY_PROVIDER") {
+    library("PEERKEY_PROVIDER", "libpeerkey_openssl.so")
+}
+
+/// The NSS module, likewise; PEERKEY_NSS_MODULE names another.
+pub fn nss_module() -> PathBuf {
+    library("PEERKEY_NSS_MODULE", "libpeerkey_nss.so")
+}
+
+fn library(variable: &str, name: &str) -> PathBuf {
+    if let Some(named) = std::env::var_os(variable) {
         return named.into();
     }
-    let name = "libpeerkey_openssl.so";
     let executable = std::env::current_exe().unwrap();
     let beside = executable.parent().unwrap().join(name);
     if beside.exists() { beside } else { profile_folder().join(name) }
@@ -31,8 +41,17 @@ pub fn provider() -> PathBuf {
 
 /// The provider with panics that can be set off. Only tests have it.
 pub fn planted_provider() -> PathBuf {
+    planted("libpeerkey_openssl_planted.so")
+}
+
+/// The NSS module, likewise.
+pub fn planted_nss_module() -> PathBuf {
+    planted("libpeerkey_nss_planted.so")
+}
+
+fn planted(name: &str) -> PathBuf {
     let executable = std::env::current_exe().unwrap();
-    executable.parent().unwrap().join("libpeerkey_openssl_planted.so")
+    executable.parent().unwrap().join(name)
 }
 
 /// The peerkey command. No cargo dependency builds a binary, so cargo is asked once a process.
@@ -51,14 +70,40 @@ pub fn command() -> PathBuf {
         .clone()
 }
 
+/// Keeps a result in `target`.
+pub fn keep(name: &str, text: &str) {
+    let path = target_folder().join(name);
+    fs::write(&path, text).unwrap();
+    to_builder(&path);
+}
+
+/// A folder in `target`, for what is built once and kept.
+pub fn kept_folder(name: &str) -> PathBuf {
+    let folder = target_folder().join(name);
+    fs::create_dir_all(&folder).unwrap();
+    to_builder(&folder);
+    folder
+}
+
 /// A command that builds something, with the rights of whoever runs the tests under sudo: root's files
 /// in `target` would be in that user's way.
 pub fn as_builder(mut command: Command) -> Command {
-    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {
+    if let Some((user, group)) = builder() {
         command.uid(user).gid(group);
     }
     command
+}
+
+fn to_builder(path: &Path) {
+    if let Some((user, group)) = builder() {
+        chown(path, Some(user), Some(group)).unwrap();
+    }
+}
+
+/// Who runs the tests under sudo.
+fn builder() -> Option<(u32, u32)> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
 fn build(cargo: &Path) {

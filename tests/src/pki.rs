@@ -80,8 +80,22 @@ pub struct Draft {
     key: PKey<Private>,
     public: Option<PKey<Public>>,
     ca: bool,
+    form: Form,
     usages: Vec<&'static str>,
     valid: (i64, i64),
+}
+
+/// What a certificate says of itself being a CA's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// All that it should.
+    Whole,
+    /// Nothing: without basicConstraints.
+    Silent,
+    /// Nothing, because it is of version 1, and has no extensions.
+    Version1,
+    /// That it is one, although it is a device's own: CA:TRUE without keyUsage.
+    Device,
 }
 
 #[derive(Clone)]
@@ -101,6 +115,7 @@ impl Draft {
             key: p256(),
             public: None,
             ca: true,
+            form: Form::Whole,
             usages: vec![],
             valid: (-DAY, 3650 * DAY),
         }
@@ -131,6 +146,24 @@ impl Draft {
     pub fn client(name: &str) -> Self {
         let named = Self { ca: false, usages: vec!["clientAuth"], ..Self::ca(name) };
         if name.contains('@') { named.email(name) } else { named.dns(name) }
+    }
+
+    /// The same with CA:TRUE, as devices make their certificates.
+    pub fn as_ca(mut self) -> Self {
+        self.form = Form::Device;
+        self
+    }
+
+    /// The same without basicConstraints.
+    pub fn silent(mut self) -> Self {
+        self.form = Form::Silent;
+        self
+    }
+
+    /// The same as of version 1, without any extension.
+    pub fn version1(mut self) -> Self {
+        self.form = Form::Version1;
+        self
     }
 
     /// One more DNS name; `*.x` is a wildcard.
@@ -206,7 +239,7 @@ impl Draft {
         static SERIAL: AtomicU32 = AtomicU32::new(0x1000);
         let mut builder = X509Builder::new().unwrap();
         let serial = BigNum::from_u32(SERIAL.fetch_add(1, Ordering::Relaxed)).unwrap();
-        builder.set_version(2).unwrap();
+        builder.set_version(if self.form == Form::Version1 { 0 } else { 2 }).unwrap();
         builder.set_serial_number(&Asn1Integer::from_bn(&serial).unwrap()).unwrap();
         let subject = self.subject();
         builder.set_subject_name(&subject).unwrap();
@@ -218,7 +251,9 @@ impl Draft {
             Some(public) => builder.set_pubkey(public).unwrap(),
             None => builder.set_pubkey(&self.key).unwrap(),
         }
-        self.extend(&mut builder, issuer);
+        if self.form != Form::Version1 {
+            self.extend(&mut builder, issuer);
+        }
         let signer = issuer.map_or(&self.key, |i| &i.key);
         builder.sign(signer, MessageDigest::sha256()).unwrap();
         let above = issuer.map_or_else(Vec::new, Issued::chain);
@@ -241,7 +276,12 @@ impl Draft {
             constraints.ca();
             extensions.push(KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap());
         }
-        extensions.push(constraints.critical().build().unwrap());
+        if self.form == Form::Device {
+            constraints.ca();
+        }
+        if self.form != Form::Silent {
+            extensions.push(constraints.critical().build().unwrap());
+        }
         if !self.usages.is_empty() {
             let mut usages = ExtendedKeyUsage::new();
             for usage in &self.usages {
@@ -255,7 +295,7 @@ impl Draft {
         }
         let context = builder.x509v3_context(issuer.map(|i| &*i.cert), None);
         extensions.push(SubjectKeyIdentifier::new().build(&context).unwrap());
-        if issuer.is_some() {
+        if issuer.is_some_and(|issuer| issuer.cert.subject_key_id().is_some()) {
             extensions.push(AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap());
         }
         if !self.sans.is_empty() {

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use openssl::ssl::{AlpnError, Ssl, SslContext, SslContextBuilder, SslMethod, SslStream};
-use openssl::ssl::{SslVerifyMode, SslVersion};
+use openssl::ssl::{SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion};
 use openssl::x509::X509;
 
 use crate::pki::Issued;
@@ -42,6 +42,7 @@ pub struct ServerDraft {
     port: u16,
     clients: Option<X509>,
     newest: SslVersion,
+    resumes: bool,
     asked: Asked,
 }
 
@@ -66,6 +67,7 @@ impl ServerDraft {
             port: 0,
             clients: None,
             newest: SslVersion::TLS1_3,
+            resumes: true,
             asked: Arc::new(|_| ()),
         }
     }
@@ -85,6 +87,12 @@ impl ServerDraft {
     /// With TLS 1.2 at most.
     pub fn tls12(mut self) -> Self {
         self.newest = SslVersion::TLS1_2;
+        self
+    }
+
+    /// Without any session that could be resumed.
+    pub fn forgetful(mut self) -> Self {
+        self.resumes = false;
         self
     }
 
@@ -125,6 +133,10 @@ impl ServerDraft {
         // Weak keys are among what is presented.
         context.set_security_level(0);
         context.set_max_proto_version(Some(self.newest)).unwrap();
+        if !self.resumes {
+            context.set_session_cache_mode(SslSessionCacheMode::OFF);
+            context.set_options(SslOptions::NO_TICKET);
+        }
         context.set_certificate(&self.identity.cert).unwrap();
         context.set_private_key(&self.identity.key).unwrap();
         for above in &self.identity.above {

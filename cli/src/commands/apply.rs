@@ -16,7 +16,8 @@ use crate::{clock, render};
 /// Runs the command.
 pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8> {
     let now = clock::now();
-    let loaded = match source::load(&global.config_dir, &System::start(), now) {
+    let crypto = System::start();
+    let mut loaded = match source::load(&global.config_dir, &crypto, now) {
         Ok(loaded) => loaded,
         Err(errors) => return refused(args, screen, &errors),
     };
@@ -25,6 +26,7 @@ pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8>
         let words = format!("the policy is right: {}", in_words(&loaded));
         return done(args, screen, &loaded, None, &words);
     }
+    source::complete(&mut loaded.policy, &crypto);
     match source::publish(&loaded.policy, &global.state_dir, now) {
         Ok(published) => {
             let path = published.path.display().to_string();

@@ -9,9 +9,8 @@ use super::evidence::{Item, Want};
 use super::field::{Table, Value};
 use super::file::show;
 use super::text::At;
-use super::value::{Written, serial};
+use super::value::{Written, WrittenKey, serial};
 use crate::certificate::{Certificate, printable};
-use crate::key::{Key, KeyHash};
 use crate::policy::{Accept, Constraint, Denial, DenialTarget, Mode, Rule};
 use crate::query::Role;
 
@@ -29,38 +28,28 @@ impl<'a> Context<'a> {
         }
         let hint = "write ca = [\"FILE\"], or the hash of its key";
         let value = table.require(&mut self.sink, "ca", hint)?;
-        let mut cas = Vec::new();
+        let (mut cas, mut certificates) = (Vec::new(), Vec::new());
         for (text, at) in value.strings(&mut self.sink, "ca")? {
-            for key in self.ca_keys(text, at) {
+            for (key, certificate) in self.ca_keys(text, at) {
                 if !cas.contains(&key) {
                     cas.push(key);
                 }
+                certificates.extend(certificate);
             }
         }
-        Some(Constraint { cas, scope, place: table.at().place() })
+        Some(Constraint { cas, certificates, scope, place: table.at().place() })
     }
 
     /// The keys that one element of `ca` means: a file may hold several CAs.
-    fn ca_keys(&mut self, text: &'a str, at: At<'a>) -> Vec<KeyHash> {
+    fn ca_keys(&mut self, text: &'a str, at: At<'a>) -> Vec<WrittenKey> {
         match self.written_key(text, at) {
-            Written::Hash(hash) => return vec![hash],
+            Written::Hash(hash) => return vec![(hash, None)],
             Written::Wrong => return Vec::new(),
             Written::File => {}
         }
         let mut keys = Vec::new();
         for found in self.evidence(text, at, Want::Keys) {
-            let spki = match &found.item {
-                Item::Certificate(certificate, _) => certificate.spki(),
-                Item::PublicKey(spki) => spki,
-                Item::Crl(..) => continue,
-            };
-            match Key::from_spki(spki, self.crypto) {
-                Ok(key) => keys.push(key.hash()),
-                Err(error) => {
-                    let what = format!("cannot be compared: {error}");
-                    self.sink.error(found.origin.says("key", &what));
-                }
-            }
+            keys.extend(self.key_in(found, "compared"));
         }
         keys
     }
@@ -70,24 +59,28 @@ impl<'a> Context<'a> {
         table.only(&mut self.sink, &known);
         let until = self.until(table);
         let reason = table.get("reason").and_then(|v| v.string(&mut self.sink, "reason"));
-        let target = self.target(table)?;
+        let (target, certificate) = self.target(table)?;
         let reason = reason.map(printable);
-        Some(Denial { target, reason, until, place: table.at().place() })
+        Some(Denial { target, certificate, reason, until, place: table.at().place() })
     }
 
-    fn target(&mut self, table: &Table<'a>) -> Option<DenialTarget> {
+    fn target(&mut self, table: &Table<'a>) -> Option<(DenialTarget, Option<Certificate>)> {
         let forms = ["spki", "certificate", "issuer", "serial"].map(|key| table.has(key));
         match forms {
             [true, false, false, false] => {
                 let value = table.get("spki")?;
                 let text = value.string(&mut self.sink, "spki")?;
-                self.key(text, value.at()).map(DenialTarget::Key)
+                let (key, named) = self.key(text, value.at())?;
+                Some((DenialTarget::Key(key), named.map(|named| named.certificate)))
             }
             [false, true, false, false] => {
                 let certificate = self.one_certificate(table.get("certificate")?, "certificate")?;
-                Some(DenialTarget::Certificate(certificate.signed_fingerprint()))
+                Some((
+                    DenialTarget::Certificate(certificate.signed_fingerprint()),
+                    Some(certificate),
+                ))
             }
-            [false, false, true, true] => self.issuer_serial(table),
+            [false, false, true, true] => Some((self.issuer_serial(table)?, None)),
             _ => {
                 let message = match forms {
                     [false, false, false, false] => "[[deny]] does not say what it denies",

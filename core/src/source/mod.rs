@@ -17,9 +17,11 @@ mod list;
 mod named;
 mod pem;
 mod publish;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tofu;
 mod trusted;
 mod value;
 mod whole;
@@ -32,6 +34,7 @@ use toml::de::DeTable;
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{PublishError, Published, publish, rollback};
+pub use self::system::complete;
 pub use self::whole::{Whole, whole};
 
 use self::accept::Names;
@@ -127,6 +130,8 @@ struct Marks<'a> {
     accepts: Vec<At<'a>>,
     default: Option<At<'a>>,
     pins: Vec<(At<'a>, Vec<KeyHash>)>,
+    /// Who may vouch for new keys of known peers.
+    rotations: Vec<(At<'a>, usize)>,
 }
 
 /// The files of the policy, `policy.toml` first.
@@ -248,6 +253,7 @@ impl<'a> Context<'a> {
             rules: rules.iter().filter_map(|t| self.marked_rule(t)).collect(),
             default: self.default(roots),
             programs: self.programs(roots),
+            system: Vec::new(),
             sources: Vec::new(),
         }
     }
@@ -270,6 +276,13 @@ impl<'a> Context<'a> {
             self.marks.authorities.push(written.at);
             let authority = self.authority(written);
             authorities.push(authority);
+        }
+        for (at, index) in std::mem::take(&mut self.marks.rotations) {
+            if matches!(authorities[index].kind, AuthorityKind::Tofu(_)) {
+                let message = "keys remembered from first use cannot vouch for new ones";
+                let hint = "name an authority of kind \"x509\" or \"pin\"";
+                self.sink.error(at.says(message).hint(hint));
+            }
         }
         authorities
     }
@@ -309,7 +322,7 @@ fn count(policy: &Policy, files: usize, lists: usize) -> Counts {
                 counts.crls += crls.len();
             }
             AuthorityKind::Pin { pins } => counts.pins += pins.len(),
-            AuthorityKind::Application => {}
+            AuthorityKind::Application | AuthorityKind::Tofu(_) => {}
         }
     }
     counts

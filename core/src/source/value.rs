@@ -6,12 +6,12 @@ use toml_datetime::{Datetime, Offset};
 
 use super::Context;
 use super::diagnostic::closest;
-use super::evidence::{Item, Want};
+use super::evidence::{Found, Item, Want};
 use super::field::{Table, Value};
 use super::text::At;
 use crate::key::{Key, KeyHash};
 use crate::pattern::Pattern;
-use crate::policy::Scope;
+use crate::policy::{NamedCertificate, Scope};
 use crate::protocol::Protocol;
 
 impl<'a> Context<'a> {
@@ -87,27 +87,38 @@ impl<'a> Context<'a> {
     }
 
     /// A key: `sha256/BASE64`, 64 hex digits, or a file with one certificate or public key.
-    pub(super) fn key(&mut self, text: &str, at: At<'a>) -> Option<KeyHash> {
+    pub(super) fn key(&mut self, text: &str, at: At<'a>) -> Option<WrittenKey> {
         match self.written_key(text, at) {
-            Written::Hash(hash) => Some(hash),
+            Written::Hash(hash) => Some((hash, None)),
             Written::Wrong => None,
             Written::File => {
                 let found = self.one(text, at, Want::Keys, "key")?;
-                let spki = match &found.item {
-                    Item::Certificate(certificate, _) => certificate.spki(),
-                    Item::PublicKey(spki) => spki,
-                    Item::Crl(..) => return None,
-                };
-                match Key::from_spki(spki, self.crypto) {
-                    Ok(key) => Some(key.hash()),
-                    Err(error) => {
-                        let what = format!("cannot be used: {error}");
-                        self.sink.error(found.origin.says("key", &what));
-                        None
-                    }
-                }
+                self.key_in(found, "used")
             }
         }
+    }
+
+    /// The key in what was found, and the certificate around it.
+    pub(super) fn key_in(&mut self, found: Found, done: &str) -> Option<WrittenKey> {
+        let spki = match &found.item {
+            Item::Certificate(certificate, _) => certificate.spki(),
+            Item::PublicKey(spki) => spki,
+            Item::Crl(..) => return None,
+        };
+        let key = match Key::from_spki(spki, self.crypto) {
+            Ok(key) => key.hash(),
+            Err(error) => {
+                self.sink.error(found.origin.says("key", &format!("cannot be {done}: {error}")));
+                return None;
+            }
+        };
+        let named = match found.item {
+            Item::Certificate(certificate, _) => {
+                Some(NamedCertificate { certificate: *certificate, key, issuers: Vec::new() })
+            }
+            Item::PublicKey(_) | Item::Crl(..) => None,
+        };
+        Some((key, named))
     }
 
     /// Whether `text` writes a key's hash, or names a file; what is nearly a hash is reported.
@@ -129,6 +140,9 @@ impl<'a> Context<'a> {
         Written::Wrong
     }
 }
+
+/// A key, and the certificate that the policy names for it.
+pub(super) type WrittenKey = (KeyHash, Option<NamedCertificate>);
 
 /// How a key is written.
 pub(super) enum Written {
@@ -157,17 +171,6 @@ fn second(date: &Datetime) -> Option<i64> {
     };
     let [hour, minute, second] = [time.hour, time.minute, time.second.unwrap_or(0)].map(i64::from);
     Some(midnight + hour * 3600 + (minute - minutes) * 60 + second)
-}
-
-/// A day for a sentence: `2027-12-31`.
-pub(super) fn day(second: i64) -> String {
-    match time::OffsetDateTime::from_unix_timestamp(second) {
-        Ok(time) => {
-            let date = time.date();
-            format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
-        }
-        Err(_) => format!("second {second} since 1970"),
-    }
 }
 
 /// The content octets of a certificate's serial number: of hex, as `openssl x509 -serial` prints
@@ -240,7 +243,5 @@ mod tests {
         assert_eq!(at("2000-02-29T00:00:00-01:30"), Some(951_782_400 + 5400));
         assert_eq!(at("2000-02-29T00:00:00"), None);
         assert_eq!(at("07:32:00"), None);
-        assert_eq!(day(951_782_400), "2000-02-29");
-        assert_eq!(day(i64::MAX), "second 9223372036854775807 since 1970");
     }
 }

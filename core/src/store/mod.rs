@@ -1,6 +1,7 @@
 //! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
 
 mod memo;
+mod nss;
 mod pages;
 mod read;
 mod schema;
@@ -8,16 +9,19 @@ mod seal;
 mod show;
 #[cfg(feature = "source")]
 mod write;
+#[cfg(feature = "source")]
+mod write_nss;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use nss::{CertificateRow, Trust, TrustRow};
 pub use pages::{Header, Pages};
 #[cfg(feature = "pkix")]
 pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
 pub(crate) use read::{StoredAuthority, StoredBinding, StoredDenial, StoredLimit, StoredRule};
-#[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
+#[cfg(feature = "source")]
 pub(crate) use schema::{PrefixLengths, keys_of};
 pub use schema::{SCHEMA, file_name};
 pub use seal::{check_pages, create, seal};

@@ -113,10 +113,14 @@ pub struct Meta {
     pub constraints: u64,
     /// For how many programs it says what they speak.
     pub programs: u64,
+    /// How many authorities remember keys.
+    pub remembering: u64,
     /// How many anchors there are.
     pub anchors: u64,
     /// How many bindings there are.
     pub bindings: u64,
+    /// Whether NSS is to take no anchor that the policy does not know.
+    pub nss_closed: bool,
 }
 
 impl Compiled {
@@ -184,7 +188,7 @@ impl Compiled {
         rows.collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 
-    fn first<T>(
+    pub(super) fn first<T>(
         &self,
         sql: &str,
         parameters: impl rusqlite::Params,
@@ -241,9 +245,11 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             smime_rules: count("smime_rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
+            remembering: count("remembering")?,
             programs: count("programs")?,
             anchors: count("anchors")?,
             bindings: count("bindings")?,
+            nss_closed: value("nss_closed")? == "1",
         };
         Some((meta, PrefixLengths::decode(value("prefix_lengths")?)?))
     };

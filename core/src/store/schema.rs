@@ -35,6 +35,9 @@ CREATE TABLE word (what TEXT NOT NULL, word TEXT NOT NULL, value NOT NULL, more,
 -- Peers and protocols are one pattern or name a line; NULL is everywhere.
 CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
   peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL, profile TEXT NOT NULL);
+CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds INTEGER NOT NULL, users INTEGER NOT NULL,
+  rotate_with TEXT NOT NULL, keys_per_peer INTEGER NOT NULL, forget_after INTEGER,
+  min_age INTEGER NOT NULL, min_sightings INTEGER NOT NULL);
 CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
   key BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
 CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);
@@ -53,6 +56,15 @@ CREATE TABLE ca_limit (key BLOB NOT NULL, id INTEGER NOT NULL, peers TEXT, proto
 -- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
 CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
   place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
+
+-- What NSS is told. Place: issuer and serial, hashed. A row holds from its first second to its last; of
+-- several, the one of the lowest rank: a denial has 0.
+CREATE TABLE nss_trust (place BLOB NOT NULL, rank INTEGER NOT NULL, begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL, server INTEGER, client INTEGER, email INTEGER, code INTEGER, sha1 BLOB,
+  sha256 BLOB, PRIMARY KEY (place, rank, begins)) WITHOUT ROWID;
+CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place BLOB NOT NULL, begins INTEGER NOT NULL,
+  ends INTEGER NOT NULL, issuer BLOB NOT NULL, serial BLOB NOT NULL, subject BLOB NOT NULL,
+  der BLOB NOT NULL, label TEXT NOT NULL, is_ca INTEGER NOT NULL);
 ";
 
 /// After the rows: an index is built faster whole.
@@ -60,6 +72,8 @@ CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, rea
 pub(super) const INDEXES: &str = "
 CREATE INDEX anchor_subject ON anchor (subject, authority);
 CREATE INDEX crl_issuer ON crl (issuer, authority);
+CREATE INDEX nss_certificate_place ON nss_certificate (place);
+CREATE INDEX nss_certificate_subject ON nss_certificate (subject);
 ";
 
 /// Prefix lengths that the policy's networks have, so that an address is looked up by these alone.

@@ -1,22 +1,24 @@
 //! Compilation: a validated policy becomes a new database file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod protocols;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
+use protocols::Protocols;
+use rusqlite::types::Null;
 use rusqlite::{Connection, OpenFlags, ToSql, Transaction, params};
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
 use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
 use super::seal::{create, seal};
+use super::{StoreError, write_nss};
 use crate::pattern::Pattern;
 use crate::policy::{
     Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
-    Rule, Scope,
+    Rule, Scope, Tofu,
 };
-use crate::protocol::Protocol;
 use crate::query::Role;
 
 /// Writes a policy to a file that does not exist yet. Putting it in force is the caller's work, and so
@@ -44,7 +46,9 @@ fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Res
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     let writer = Writer { transaction: &transaction, protocols: Protocols::of(policy) };
-    writer.policy(policy, now)?;
+    let objects = crate::nss::objects(policy, now);
+    writer.policy(policy, now, objects.closed)?;
+    write_nss::write(&transaction, &objects)?;
     transaction.execute_batch(INDEXES)?;
     transaction.commit()
 }
@@ -55,7 +59,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn policy(&self, policy: &Policy, now: i64) -> rusqlite::Result<()> {
+    fn policy(&self, policy: &Policy, now: i64, nss_closed: bool) -> rusqlite::Result<()> {
         let (mut anchors, mut bindings) = (0, 0);
         for (id, authority) in policy.authorities.iter().enumerate() {
             let (kind, counts) = self.authority_kind(id, &authority.kind)?;
@@ -87,14 +91,15 @@ impl Writer<'_> {
             self.denial(denial)?;
         }
         for (name, (meant, in_rule)) in &self.protocols.0 {
-            self.word("protocol", name, meant, Some(in_rule))?;
+            self.word("protocol", name, meant, in_rule)?;
         }
         for program in &policy.programs {
             let (protocol, place) = (program.protocol.as_str(), program.place.to_string());
-            self.word("program", &program.path, protocol, Some(place))?;
+            self.word("program", &program.path, protocol, place)?;
         }
         self.sources(policy)?;
-        self.meta(policy, now, anchors, bindings)
+        self.meta(policy, now, anchors, bindings)?;
+        self.word("meta", "nss_closed", u8::from(nss_closed), Null)
     }
 
     fn authority_kind(
@@ -113,7 +118,28 @@ impl Writer<'_> {
                 let written = pins.iter().map(|pin| self.pin(id, pin)).sum::<Result<usize, _>>()?;
                 ("pin", (0, written))
             }
+            AuthorityKind::Tofu(tofu) => {
+                self.tofu(id, tofu)?;
+                ("tofu", (0, 0))
+            }
         })
+    }
+
+    fn tofu(&self, authority: usize, tofu: &Tofu) -> rusqlite::Result<()> {
+        let rotate_with: Vec<_> = tofu.rotate_with.iter().map(usize::to_string).collect();
+        self.put(
+            "INSERT INTO tofu VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                authority,
+                tofu.holds,
+                tofu.users,
+                rotate_with.join(","),
+                tofu.keys_per_peer,
+                tofu.forget_after,
+                tofu.min_age,
+                tofu.min_sightings
+            ],
+        )
     }
 
     fn anchor(&self, authority: usize, anchor: &Anchor) -> rusqlite::Result<()> {
@@ -175,7 +201,7 @@ impl Writer<'_> {
             ],
         )?;
         for path in rule.applications.iter().flatten() {
-            self.word("application", path, "", None::<i64>)?;
+            self.word("application", path, "", Null)?;
         }
         let every_peer = vec![Pattern::Any];
         let protocols = protocols.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()]);
@@ -192,7 +218,7 @@ impl Writer<'_> {
     fn child(&self, pattern: &Pattern) -> rusqlite::Result<()> {
         let (Pattern::Host(host) | Pattern::Domain(host)) = pattern else { return Ok(()) };
         let Some(domain) = host.parent() else { return Ok(()) };
-        self.word("child", domain.as_str(), host.as_str(), None::<i64>)
+        self.word("child", domain.as_str(), host.as_str(), Null)
     }
 
     fn constraint(&self, id: usize, constraint: &Constraint) -> rusqlite::Result<()> {
@@ -226,7 +252,7 @@ impl Writer<'_> {
     fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
         for source in &policy.sources {
             let path = source.path.to_string_lossy();
-            self.word("source", &path, source.sha256, None::<i64>)?;
+            self.word("source", &path, source.sha256, Null)?;
         }
         Ok(())
     }
@@ -240,6 +266,8 @@ impl Writer<'_> {
     ) -> rusqlite::Result<()> {
         let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
         let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
+        let remembers = |a: &&crate::policy::Authority| matches!(a.kind, AuthorityKind::Tofu(_));
+        let remembering = policy.authorities.iter().filter(remembers).count();
         let values = [
             ("mode", mode.to_owned()),
             ("enforce", enforce.to_owned()),
@@ -252,12 +280,13 @@ impl Writer<'_> {
             ("smime_rules", policy.rules.iter().filter(|r| is_for_smime(r)).count().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
+            ("remembering", remembering.to_string()),
             ("programs", policy.programs.len().to_string()),
             ("anchors", anchors.to_string()),
             ("bindings", bindings.to_string()),
         ];
         for (name, value) in values {
-            self.word("meta", name, value, None::<i64>)?;
+            self.word("meta", name, value, Null)?;
         }
         Ok(())
     }
@@ -272,7 +301,7 @@ impl Writer<'_> {
         what: &str,
         word: &str,
         value: impl ToSql,
-        more: Option<impl ToSql>,
+        more: impl ToSql,
     ) -> rusqlite::Result<()> {
         let sql = "INSERT OR IGNORE INTO word VALUES (?1, ?2, ?3, ?4)";
         self.put(sql, params![what, word, value, more])
@@ -287,43 +316,6 @@ fn profile(kind: &AuthorityKind) -> &'static str {
     match kind {
         AuthorityKind::X509 { profile: Profile::Cabf, .. } => "cabf",
         _ => "rfc5280",
-    }
-}
-
-/// Each protocol name that can occur, what it means here, and whether rules tell it apart. STARTTLS and
-/// implicit TLS are one protocol, under the name that is written, unless both names are.
-struct Protocols(BTreeMap<String, (String, bool)>);
-
-impl Protocols {
-    fn of(policy: &Policy) -> Self {
-        let in_rules: BTreeSet<_> =
-            policy.rules.iter().filter_map(|rule| rule.protocols.as_ref()).flatten().collect();
-        let scopes = policy.authorities.iter().map(|authority| &authority.scope);
-        let scopes = scopes.chain(policy.constraints.iter().map(|constraint| &constraint.scope));
-        let pins = policy.authorities.iter().filter_map(|authority| match &authority.kind {
-            AuthorityKind::Pin { pins } => Some(pins),
-            _ => None,
-        });
-        let mut written: BTreeSet<&Protocol> = in_rules.clone();
-        written.extend(scopes.filter_map(|scope| scope.protocols.as_ref()).flatten());
-        written.extend(pins.flatten().filter_map(|pin| pin.protocols.as_ref()).flatten());
-        written.extend(policy.programs.iter().map(|program| &program.protocol));
-        let mut names = BTreeMap::new();
-        for protocol in &written {
-            let entry = (protocol.to_string(), in_rules.contains(protocol));
-            match protocol.counterpart() {
-                Some(other) if !written.contains(&other) => {
-                    names.insert(other.to_string(), entry.clone());
-                }
-                _ => {}
-            }
-            names.insert(protocol.to_string(), entry);
-        }
-        Self(names)
-    }
-
-    fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
-        protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
     }
 }
 
@@ -350,4 +342,32 @@ fn digest(policy: &Policy) -> String {
         hash.update(source.sha256);
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The tables, without a policy in them but for what opening them needs.
+    pub(in crate::store) fn empty(path: &Path, nss_closed: bool) -> Connection {
+        create(path).unwrap();
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", SCHEMA).unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.execute_batch(INDEXES).unwrap();
+        let zero = ["compiled_at", "rules", "smime_rules", "denials", "constraints", "programs"];
+        let zero =
+            zero.iter().chain(&["anchors", "bindings", "remembering"]).map(|name| (*name, "0"));
+        let closed = if nss_closed { "1" } else { "0" };
+        let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
+        let more =
+            [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
+        for (name, value) in zero.chain(texts).chain(more) {
+            let sql = "INSERT INTO word VALUES ('meta', ?1, ?2, NULL)";
+            connection.execute(sql, [name, value]).unwrap();
+        }
+        connection
+    }
 }

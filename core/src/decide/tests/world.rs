@@ -146,6 +146,7 @@ impl World {
             rules: Vec::new(),
             default: Accept::Any(vec![Accept::Authority(0)]),
             programs: Vec::new(),
+            system: Vec::new(),
             sources: Vec::new(),
         };
         Self { policy, compiled: RefCell::new(None) }
@@ -192,6 +193,7 @@ impl World {
             peer: Name::parse(peer).unwrap(),
             protocols: (!protocols.is_empty()).then(|| list(protocols)),
             keys: keys.iter().map(|key| key.hash()).collect(),
+            certificates: Vec::new(),
             until: None,
             place: Place::default(),
         };
@@ -214,7 +216,13 @@ impl World {
 
     pub(super) fn deny(&mut self, target: DenialTarget) {
         let place = Place::default();
-        self.policy.denials.push(Denial { target, reason: None, until: None, place });
+        self.policy.denials.push(Denial {
+            target,
+            certificate: None,
+            reason: None,
+            until: None,
+            place,
+        });
     }
 
     pub(super) fn constrain(&mut self, ca: &Certificate, peers: &[&str]) {
@@ -224,6 +232,7 @@ impl World {
     pub(super) fn constrain_to(&mut self, ca: &Certificate, scope: Scope) {
         self.policy.constraints.push(Constraint {
             cas: vec![Key::from_spki(ca.spki(), &Ring).unwrap().hash()],
+            certificates: Vec::new(),
             scope,
             place: Place::default(),
         });
@@ -319,6 +328,7 @@ pub(super) fn claim(role: Role, protocol: &str, leaf: &Leaf, cas: &[&Ca]) -> Que
         peer: Peer::Claimed,
         locator: None,
         protocol: Protocol::parse(protocol).into(),
+        port: None,
         application: Fact::Known("/usr/bin/curl".into()),
         key: leaf.key(),
         evidence: Evidence {

@@ -32,6 +32,7 @@ fn policy(rules: usize) -> Policy {
         rules: vec![rule; rules],
         default: Accept::Authority(0),
         programs: Vec::new(),
+        system: Vec::new(),
         sources: vec![source],
     }
 }

@@ -9,7 +9,7 @@ use super::{Compiled, Shown, scope_at};
 use crate::certificate::{Certificate, Purposes};
 use crate::key::KeyHash;
 use crate::peer::Name;
-use crate::rule::Profile;
+use crate::rule::{Profile, Tofu};
 use crate::store::StoreError;
 use crate::store::schema::StoredScope;
 
@@ -60,6 +60,25 @@ impl Compiled {
         )?
         .query_row([index], read)
         .map_err(|error| self.error(error))
+    }
+
+    /// How an authority trusts on first use.
+    pub(crate) fn tofu(&self, authority: usize) -> Result<Tofu, StoreError> {
+        let sql = "SELECT holds, users, rotate_with, keys_per_peer, forget_after, min_age,
+             min_sightings FROM tofu WHERE authority = ?1";
+        let read = |row: &Row<'_>| {
+            let others: String = row.get(2)?;
+            Ok(Tofu {
+                holds: row.get(0)?,
+                users: row.get(1)?,
+                rotate_with: others.split(',').filter_map(|id| id.parse().ok()).collect(),
+                keys_per_peer: row.get(3)?,
+                forget_after: row.get(4)?,
+                min_age: row.get(5)?,
+                min_sightings: row.get(6)?,
+            })
+        };
+        self.statement(sql)?.query_row([authority], read).map_err(|error| self.error(error))
     }
 
     #[cfg(feature = "pkix")]

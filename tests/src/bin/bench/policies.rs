@@ -68,6 +68,7 @@ fn large() -> Policy {
         default: Accept::Any(vec![Accept::Authority(0)]),
         programs: Vec::new(),
         sources: Vec::new(),
+        system: Vec::new(),
     }
 }
 
@@ -96,6 +97,7 @@ fn a_pin(number: usize) -> Pin {
         peer: Name::parse(&format!("host-{number}.pinned.example")).unwrap(),
         protocols: None,
         keys: vec![hash(number)],
+        certificates: Vec::new(),
         until: None,
         place: place(number),
     }
@@ -110,7 +112,12 @@ fn anchor(number: usize) -> Anchor {
 
 fn constraint(number: usize) -> Constraint {
     let scope = Scope { peers: Some(vec![domain(number)]), ..Scope::default() };
-    Constraint { cas: vec![hash(PINS + number)], scope, place: place(number) }
+    Constraint {
+        cas: vec![hash(PINS + number)],
+        certificates: Vec::new(),
+        scope,
+        place: place(number),
+    }
 }
 
 fn denial(number: usize) -> Denial {
@@ -122,7 +129,7 @@ fn denial(number: usize) -> Denial {
             serial: number.to_be_bytes().to_vec(),
         },
     };
-    Denial { target, reason: None, until: None, place: place(number) }
+    Denial { target, certificate: None, reason: None, until: None, place: place(number) }
 }
 
 /// For a domain of its own, over one of several protocols.
