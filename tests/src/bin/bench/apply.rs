@@ -52,6 +52,7 @@ fn source() -> String {
 fn cost(command: &mut Command) -> (f64, f64) {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let start = Instant::now();
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it, and counts what it used")]
     let child = command.spawn().unwrap();
     let (mut status, mut usage) = (0, MaybeUninit::<libc::rusage>::uninit());
     // SAFETY: a child of ours that nobody else waits for, and places for the results.
