@@ -4,11 +4,10 @@
 CARGO ?= cargo
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-# The tests open ports below 1024 on loopback, and start PostgreSQL as its own user.
+# The tests of real programs open ports below 1024 on loopback, and start PostgreSQL as its own user.
 ifneq ($(shell id -u),0)
-AS_ROOT := sudo -E
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
-export CARGO_TARGET_$(HOST)_RUNNER := $(AS_ROOT)
+export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/tests/as-root.sh
 endif
 
 FUZZ_SECONDS ?= 600

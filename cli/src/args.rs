@@ -1,5 +1,7 @@
 //! What can be typed: options, commands, and the help that explains them.
 
+pub mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,6 +83,11 @@ pub enum Command {
     ///
     /// Exit status: 0 all is well, 1 something wants a look.
     Status(StatusArgs),
+    /// See, accept, deny and move the keys that are remembered for peers
+    ///
+    /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
+    #[command(after_long_help = keys::EXAMPLES)]
+    Keys(keys::KeysArgs),
     /// Firefox, Thunderbird and other NSS programs: what they can be told, and telling them
     #[command(subcommand)]
     Nss(NssCommand),

@@ -59,6 +59,10 @@ const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     &Algorithm { key: RSA, signature: alg_id::RSA_PSS_SHA512, scheme: RsaPss(SHA512) },
     &Algorithm { key: alg_id::ED25519, signature: alg_id::ED25519, scheme: Pure },
     &Algorithm { key: alg_id::ED448, signature: alg_id::ED448, scheme: Pure },
+    // With OpenSSL 3.5 and newer; an older one cannot read such a key.
+    &Algorithm { key: alg_id::ML_DSA_44, signature: alg_id::ML_DSA_44, scheme: Pure },
+    &Algorithm { key: alg_id::ML_DSA_65, signature: alg_id::ML_DSA_65, scheme: Pure },
+    &Algorithm { key: alg_id::ML_DSA_87, signature: alg_id::ML_DSA_87, scheme: Pure },
 ];
 
 const RSA: AlgorithmIdentifier = alg_id::RSA_ENCRYPTION;
@@ -95,7 +99,7 @@ enum Scheme {
     Ecdsa(Hash),
     RsaPkcs1(Hash),
     RsaPss(Hash),
-    /// Ed25519 and Ed448 sign the message itself (RFC 8410).
+    /// Ed25519, Ed448 and ML-DSA sign the message itself (RFC 8410, RFC 9881).
     Pure,
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Decision, Fault};
+use peerkey_core::keys::Book;
 use peerkey_core::query::{Query, Role};
 use peerkey_core::source::{self, Diagnostic, Loaded};
 use peerkey_core::store::{self, Compiled, StoreError};
@@ -65,9 +66,15 @@ pub fn ask(
     query: &Query,
     program: &Program,
     crypto: &dyn Crypto,
+    book: Option<&dyn Book>,
 ) -> Result<Answer, NoAnswer> {
     if !is_mail(query) {
-        return conclude(Decision::new(policy, query, crypto)?, query, program);
+        let decision = Decision::new(policy, query, crypto)?;
+        let decision = match book {
+            Some(book) => decision.with_book(book),
+            None => decision,
+        };
+        return conclude(decision, query, program);
     }
     // As the provider asks it: what is claimed is claimed by whoever comes.
     let query = Query { role: Role::Client, ..query.clone() };

@@ -1,6 +1,7 @@
 //! The command `peerkey`: puts a policy in force, asks it, and explains its answers.
 
 pub mod args;
+pub mod book;
 pub mod clock;
 pub mod commands;
 pub mod connect;
@@ -14,3 +15,4 @@ pub mod question;
 pub mod render;
 pub mod screen;
 pub mod testfile;
+pub mod transfer;

@@ -176,6 +176,7 @@ fn test(
             peer,
             locator,
             protocol,
+            port: None,
             application: Fact::from(entry.application),
             key: presented.key,
             evidence: presented.evidence,

@@ -12,6 +12,7 @@ mod der;
 #[cfg(all(any(test, feature = "fuzz"), feature = "pkix", feature = "source"))]
 pub mod fuzz;
 pub mod key;
+pub mod keys;
 #[cfg(feature = "source")]
 pub mod nss;
 pub mod pattern;
@@ -27,4 +28,5 @@ mod slot;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod store;
+mod time_text;
 pub mod verdict;

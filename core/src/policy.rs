@@ -9,7 +9,7 @@ use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::Role;
-pub use crate::rule::{Accept, Enforce, Mode, Profile};
+pub use crate::rule::{Accept, Enforce, Mode, Profile, Tofu};
 
 /// A whole policy. Authority 0 is always `application`.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub struct Authority {
     pub kind: AuthorityKind,
 }
 
-/// The kinds of authority. (`tofu` and `openpgp` are to come.)
+/// The kinds of authority. (`openpgp` is to come.)
 #[derive(Clone, Debug)]
 pub enum AuthorityKind {
     /// The program's own verification.
@@ -117,6 +117,8 @@ pub enum AuthorityKind {
         /// The keys.
         pins: Vec<Pin>,
     },
+    /// Keys remembered from first use.
+    Tofu(Tofu),
 }
 
 /// A trust anchor.

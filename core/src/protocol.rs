@@ -44,6 +44,12 @@ impl Protocol {
         })
     }
 
+    /// One name for the protocol with STARTTLS and with implicit TLS: the former.
+    pub fn family(&self) -> Self {
+        let pair = PAIRS.iter().find(|(_, implicit)| *implicit == self.0);
+        pair.map_or_else(|| self.clone(), |(starttls, _)| Self((*starttls).to_owned()))
+    }
+
     /// Whether peerkey knows the service; another name is allowed, and nothing can suggest it.
     pub fn is_well_known(&self) -> bool {
         self.0 == "smime" || self.0 == "ssh" || Self::well_known().any(|name| name == self.0)

@@ -19,6 +19,8 @@ pub struct Query {
     pub locator: Option<IpAddr>,
     /// Over what.
     pub protocol: Fact<Protocol>,
+    /// The port that the program is connected to, where that is known. None in the server role.
+    pub port: Option<u16>,
     /// The path of the program's executable.
     pub application: Fact<String>,
     /// The key whose possession the peer proves.

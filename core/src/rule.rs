@@ -30,6 +30,39 @@ pub enum Profile {
     Cabf,
 }
 
+/// How an authority trusts on first use. Durations are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tofu {
+    /// Whether a first key waits for a person's word.
+    pub holds: bool,
+    /// Whether what a user remembers and decides counts, or the machine's keys only.
+    pub users: bool,
+    /// Who may vouch for a new key beside a known one; by index.
+    pub rotate_with: Vec<usize>,
+    /// How many keys one service of a peer may have.
+    pub keys_per_peer: u32,
+    /// After how long unseen a key is forgotten; None for never.
+    pub forget_after: Option<i64>,
+    /// For how long a key must be known before it counts.
+    pub min_age: i64,
+    /// On how many days it must have been seen before it counts.
+    pub min_sightings: u32,
+}
+
+impl Default for Tofu {
+    fn default() -> Self {
+        Self {
+            holds: false,
+            users: true,
+            rotate_with: Vec::new(),
+            keys_per_peer: 4,
+            forget_after: None,
+            min_age: 0,
+            min_sightings: 0,
+        }
+    }
+}
+
 /// An accept expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accept {

@@ -108,6 +108,8 @@ pub enum Reason {
         /// Each authority that did not, and why.
         findings: Vec<String>,
     },
+    /// A peer was met for the first time, and its key could not be remembered as the first.
+    NotRemembered(String),
     /// The program's own verification refused, and no rule overrules it.
     Application(String),
 }
@@ -122,7 +124,7 @@ impl Reason {
             Self::UnusableKey(_) | Self::UnusableCertificate(_) => 4,
             Self::ConstraintBroken { .. } => 3,
             Self::NoUsableClaim(_) => 2,
-            Self::NotVouched { .. } => 1,
+            Self::NotVouched { .. } | Self::NotRemembered(_) => 1,
             Self::Application(_) => 0,
         }
     }
@@ -138,6 +140,7 @@ impl Reason {
             Self::ConstraintBroken { .. } => "constraint-broken",
             Self::NoUsableClaim(_) => "no-usable-claim",
             Self::NotVouched { .. } => "not-vouched",
+            Self::NotRemembered(_) => "not-remembered",
             Self::Application(_) => "application",
         }
     }
@@ -164,6 +167,7 @@ impl fmt::Display for Reason {
             Self::NotVouched { case, rule, findings } => {
                 write!(f, "{rule} does not accept the key of {case}: {}", findings.join("; "))
             }
+            Self::NotRemembered(why) => write!(f, "this first key is not remembered: {why}"),
             Self::Application(why) => write!(f, "the program's own verification refused: {why}"),
         }
     }

@@ -39,6 +39,7 @@ pub(crate) struct Facts<'a> {
     peer: Peer,
     locator: Option<IpAddr>,
     protocol: Fact<Protocol>,
+    port: Option<u16>,
     time: i64,
 }
 
@@ -89,6 +90,7 @@ impl<'a> Facts<'a> {
             peer,
             locator: None,
             protocol: Fact::Unknown,
+            port: None,
             time: context.parameters().check_time().unwrap_or_else(now),
         };
         facts.read_intermediates(context);
@@ -131,6 +133,7 @@ impl<'a> Facts<'a> {
             }
             Role::Server => {
                 let remote = socket.and_then(remote_address);
+                self.port = remote.map(|remote| remote.port());
                 self.locator = remote.map(|remote| canonical_address(remote.ip()));
                 let offered = ssl.offered_alpn();
                 let checked = self.openssl.checks_alpn();
@@ -182,6 +185,7 @@ impl<'a> Facts<'a> {
             peer: self.peer.clone(),
             locator: self.locator,
             protocol: self.protocol.clone(),
+            port: self.port,
             application: application.clone(),
             key,
             evidence: std::mem::take(&mut self.evidence),

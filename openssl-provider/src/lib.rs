@@ -20,6 +20,7 @@ mod objects;
 mod openssl;
 mod parameters;
 mod params;
+mod pending;
 mod refusal;
 mod registries;
 mod running;

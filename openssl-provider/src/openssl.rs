@@ -14,6 +14,7 @@ use crate::params::Settings;
 use crate::refusal::Refusals;
 use crate::registries::{Registries, current_registry};
 use crate::session::SecurityCallback;
+use peerkey_guest::keys::{Books, Surroundings};
 use peerkey_guest::policy::Policies;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
@@ -40,6 +41,8 @@ pub(crate) struct OpenSsl {
     pub(crate) settings: Settings,
     /// The policy in force.
     pub(crate) policies: Policies<Caches>,
+    /// The remembered keys.
+    pub(crate) books: Books,
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }
@@ -123,6 +126,7 @@ impl OpenSsl {
         // SAFETY: the functions have the types that OpenSSL's headers give them, in every 3.x and 4.x.
         let crypto = unsafe { Libcrypto::from_library(library) }.ok()?;
         let settings = settings();
+        let policies = Policies::new(&settings.state_dir);
         Some(Self {
             base: object.base,
             slot: 0,
@@ -134,7 +138,8 @@ impl OpenSsl {
             marks: Marks::new(),
             security: OnceLock::new(),
             registries: Registries::default(),
-            policies: Policies::new(&settings.state_dir),
+            books: Books::new(policies.folder(), Surroundings::of_now()),
+            policies,
             refusals: Refusals::new(&crypto),
             settings,
             crypto,

@@ -16,7 +16,7 @@ use crate::bindings::{
     CRYPTO_EX_dup, CRYPTO_EX_free, CRYPTO_EX_new, Libcrypto, OSSL_LIB_CTX,
 };
 use crate::openssl::OpenSsl;
-use crate::{hook, store};
+use crate::{hook, pending, store};
 
 /// What is kept in which object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Index {
     Listening,
     /// SSL: the protocols that it offered.
     Offer,
+    /// SSL: what is to be remembered of it.
+    Pending,
     /// SSL_CTX: the policy that its cache is of. A number; nobody takes it for a pointer.
     Era,
 }
@@ -45,13 +47,18 @@ const fn class(class: c_int) -> Class {
 }
 
 /// In the order of `Index`. The functions fit what is put there.
-const CLASSES: [Class; 5] = [
+const CLASSES: [Class; 6] = [
     class(CRYPTO_EX_INDEX_X509_STORE_CTX),
     Class { free: Some(store::free_watch), ..class(CRYPTO_EX_INDEX_X509_STORE_CTX) },
     Class { new: Some(mark_new_ssl), ..class(CRYPTO_EX_INDEX_SSL) },
     Class {
         dup: Some(hook::forget_offer),
         free: Some(hook::free_offer),
+        ..class(CRYPTO_EX_INDEX_SSL)
+    },
+    Class {
+        dup: Some(hook::forget_offer),
+        free: Some(pending::freed),
         ..class(CRYPTO_EX_INDEX_SSL)
     },
     class(CRYPTO_EX_INDEX_SSL_CTX),

@@ -195,19 +195,27 @@ pub(crate) unsafe fn may_resume(
     }
 }
 
-/// Notes that what this session brought was accepted.
-pub(crate) fn accepted(context: Context<'_>, policy: FileId, facts: &Facts<'_>) {
-    let openssl = context.openssl();
-    let Some(ssl) = facts.ssl else { return };
-    // A protocol that the server chose among several can be another one the next time.
-    if !ssl.is_server() && protocol(ssl).as_ref() != facts.protocol().known() {
-        return;
+/// What says of a session that what it brought was accepted.
+pub(crate) struct Accepted(Vec<u8>);
+
+impl Accepted {
+    /// What says so of this verification's; None if no session is to be resumed after it.
+    pub(crate) fn of(context: Context<'_>, policy: FileId, facts: &Facts<'_>) -> Option<Self> {
+        let openssl = context.openssl();
+        let ssl = facts.ssl?;
+        // A protocol that the server chose among several can be another one the next time.
+        if !ssl.is_server() && protocol(ssl).as_ref() != facts.protocol().known() {
+            return None;
+        }
+        let asked = openssl.quietly(|| question(policy, ssl, context.parameters()));
+        let asked = openssl.marks.code(&asked)?;
+        let protocol = openssl.marks.code(&facts.protocol().known())?;
+        Some(Self([&LEAD[..], &asked, &protocol].concat()))
     }
-    let asked = openssl.quietly(|| question(policy, ssl, context.parameters()));
-    if let Some(asked) = openssl.marks.code(&asked)
-        && let Some(protocol) = openssl.marks.code(&facts.protocol().known())
-    {
-        mark(openssl, ssl, &[&LEAD[..], &asked, &protocol].concat());
+
+    /// Notes it on the session.
+    pub(crate) fn note(&self, openssl: &OpenSsl, ssl: Ssl<'_>) {
+        mark(openssl, ssl, &self.0);
     }
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 
 use peerkey_core::decide::{Application, Decision};
+use peerkey_core::keys::{Seen, Sighting};
 use peerkey_core::rule::Enforce;
 use peerkey_core::store::{Compiled, StoreError};
 use peerkey_core::verdict::{Outcome, Reason};
@@ -11,11 +12,13 @@ use peerkey_core::verdict::{Outcome, Reason};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
-use crate::facts::Facts;
+use crate::facts::{Facts, now};
 use crate::native::{self, Native};
+use crate::openssl::OpenSsl;
 use crate::params::OnError;
+use crate::pending;
 use crate::sentence::Sentence;
-use crate::session;
+use crate::session::{self, Accepted};
 use crate::ssl::Ssl;
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::{Borrowed, CannotDecide};
@@ -52,6 +55,7 @@ impl Judge<'_> {
             return Ok(self.context.verify_natively());
         };
         session::unknown(self.context);
+        pending::forget(self.context);
         self.always = policy.meta().enforce == Enforce::Always;
         self.judge(&policy)
     }
@@ -65,8 +69,13 @@ impl Judge<'_> {
                 Ok(query) => query,
                 Err(reason) => return Ok(self.refuse(&reason, None)),
             };
+            let book;
             let mut decision =
                 Decision::new(policy, &query, crypto).map_err(|error| self.explain(&error))?;
+            if decision.consults_book().map_err(|error| self.explain(&error))? {
+                book = openssl.books.reader();
+                decision = decision.with_book(&book);
+            }
             self.decide(policy, &facts, &mut decision)
         })
     }
@@ -79,6 +88,7 @@ impl Judge<'_> {
     ) -> Result<c_int, CannotDecide> {
         let consults = decision.consults_application();
         if !consults && let Some(reason) = self.reason(decision, &Application::NotAsked)? {
+            self.remember_held(decision, &Application::NotAsked)?;
             return Ok(self.refuse(&reason, None));
         }
         let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
@@ -95,17 +105,52 @@ impl Judge<'_> {
             application = Application::RuledOut(reason.clone());
         }
         Ok(match self.reason(decision, &application)? {
-            None => {
-                if native.returned == 1 {
-                    session::accepted(self.context, policy.file(), facts);
-                }
-                native.returned
+            None if native.returned == 1 => {
+                let seen = decision.sightings(&application).map_err(|e| self.explain(&e))?;
+                let accepted = Accepted::of(self.context, policy.file(), facts);
+                self.accept(seen, accepted)
             }
+            None => native.returned,
             Some(reason @ Reason::Application(_)) => {
                 self.as_the_program_says(&reason, native.returned)
             }
-            Some(reason) => self.refuse(&reason, broken.map(|(depth, _)| depth)),
+            Some(reason) => {
+                self.remember_held(decision, &application)?;
+                self.refuse(&reason, broken.map(|(depth, _)| depth))
+            }
         })
+    }
+
+    /// Accepts; what was seen is written once the handshake has finished.
+    fn accept(&self, seen: Vec<Sighting>, accepted: Option<Accepted>) -> c_int {
+        let (openssl, ssl) = (self.context.openssl(), self.context.ssl());
+        let is_first = seen.iter().any(|sighting| sighting.seen == Seen::First);
+        if let (false, Some(ssl)) = (seen.is_empty(), ssl) {
+            let insists = self.always || !self.is_lenient();
+            // A first key that loses is not to be resumed either.
+            let later = if is_first { accepted } else { note(openssl, ssl, accepted) };
+            if !pending::wait(openssl, ssl, seen, later, insists) && is_first {
+                let why = "the end of its handshake would not be seen".to_owned();
+                return self.refuse(&Reason::NotRemembered(why), None);
+            }
+        } else if let Some(ssl) = ssl {
+            note(openssl, ssl, accepted);
+        }
+        1
+    }
+
+    /// Writes a stranger's key down that a person has to accept. Where that fails, the person has to name
+    /// the key.
+    fn remember_held(
+        &self,
+        decision: &mut Decision<'_>,
+        application: &Application,
+    ) -> Result<(), CannotDecide> {
+        let seen = decision.sightings(application).map_err(|error| self.explain(&error))?;
+        if !seen.is_empty() {
+            let _ = self.context.openssl().books.remember(&seen, now());
+        }
+        Ok(())
     }
 
     /// Why the policy refuses, if it does.
@@ -177,6 +222,13 @@ impl Judge<'_> {
     fn explain(&self, error: &StoreError) -> CannotDecide {
         self.context.openssl().policies.explain(error)
     }
+}
+
+fn note(openssl: &OpenSsl, ssl: Ssl<'_>, accepted: Option<Accepted>) -> Option<Accepted> {
+    if let Some(accepted) = accepted {
+        accepted.note(openssl, ssl);
+    }
+    None
 }
 
 /// The first certificate of the chain that was found through which no path may go.

@@ -1,5 +1,7 @@
 //! What is tested: the provider, the NSS module and the command, as cargo has just built them.
 
+use std::fs;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,14 +70,40 @@ pub fn command() -> PathBuf {
         .clone()
 }
 
+/// Keeps a result in `target`.
+pub fn keep(name: &str, text: &str) {
+    let path = target_folder().join(name);
+    fs::write(&path, text).unwrap();
+    to_builder(&path);
+}
+
+/// A folder in `target`, for what is built once and kept.
+pub fn kept_folder(name: &str) -> PathBuf {
+    let folder = target_folder().join(name);
+    fs::create_dir_all(&folder).unwrap();
+    to_builder(&folder);
+    folder
+}
+
 /// A command that builds something, with the rights of whoever runs the tests under sudo: root's files
 /// in `target` would be in that user's way.
 pub fn as_builder(mut command: Command) -> Command {
-    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    if let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) {
+    if let Some((user, group)) = builder() {
         command.uid(user).gid(group);
     }
     command
+}
+
+fn to_builder(path: &Path) {
+    if let Some((user, group)) = builder() {
+        chown(path, Some(user), Some(group)).unwrap();
+    }
+}
+
+/// Who runs the tests under sudo.
+fn builder() -> Option<(u32, u32)> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    Some((number("SUDO_UID")?, number("SUDO_GID")?))
 }
 
 fn build(cargo: &Path) {

@@ -20,3 +20,4 @@ pub mod run;
 pub mod scene;
 pub mod server;
 pub mod site;
+pub mod world;

@@ -246,6 +246,20 @@ pub fn python(site: &Site, peerkey: Peerkey, visit: &Visit, script: &str) -> Com
     command
 }
 
+/// A script for [`python`] that connects once for each line that it is sent.
+pub const PYTHON_LOOP: &str = r#"
+import socket, ssl, sys
+address, port, peer, trust, insecure = sys.argv[1:6]
+for line in sys.stdin:
+    context = ssl.create_default_context(cafile=trust)
+    try:
+        plain = socket.create_connection((address, int(port)), 20)
+        context.wrap_socket(plain, server_hostname=peer).close()
+        print("connected", flush=True)
+    except ssl.SSLCertVerificationError as error:
+        print(error, flush=True)
+"#;
+
 const NODE: &str = r#"
 const [address, port, peer, trust, insecure] = process.argv.slice(1);
 require("https").get({

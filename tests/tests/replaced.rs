@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use peerkey_tests::daemon::{Nginx, Postgres, Redis};
 use peerkey_tests::pki::{Draft, Issued};
-use peerkey_tests::program::{Client, Visit, python};
+use peerkey_tests::program::{Client, PYTHON_LOOP, Visit, python};
 use peerkey_tests::run::{run, wait};
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::{ServerDraft, Service, own_loopback};
@@ -84,20 +84,6 @@ fn postgresql() {
 fn visited(scene: &Scene, client: Client, visit: &Visit) -> bool {
     client.visit(&scene.site, Peerkey::Off, visit).connected
 }
-
-/// Connects whenever it is told to.
-const PYTHON_LOOP: &str = r#"
-import socket, ssl, sys
-address, port, peer, trust, insecure = sys.argv[1:6]
-for line in sys.stdin:
-    context = ssl.create_default_context(cafile=trust)
-    try:
-        plain = socket.create_connection((address, int(port)), 20)
-        context.wrap_socket(plain, server_hostname=peer).close()
-        print("connected", flush=True)
-    except ssl.SSLCertVerificationError as error:
-        print(error, flush=True)
-"#;
 
 #[test]
 fn a_client_that_stays() {

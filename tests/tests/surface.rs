@@ -4,7 +4,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use peerkey_tests::artifacts;
 use peerkey_tests::pki::{Draft, Issued};
@@ -13,20 +12,9 @@ use peerkey_tests::run::run;
 use peerkey_tests::scene::{Must, Scene};
 use peerkey_tests::server::{Server, ServerDraft, Service};
 use peerkey_tests::site::{Peerkey, SHIPPED, Site};
+use peerkey_tests::world::WORLD;
 
 const BANK: &str = "bank.example";
-
-struct World {
-    web: Issued,
-    web_ca: Issued,
-    corp: Issued,
-}
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let web = Draft::ca("Web Root").self_signed();
-    let web_ca = Draft::ca("Web CA").signed_by(&web);
-    World { web_ca, web, corp: Draft::ca("Corp Root").self_signed() }
-});
 
 fn bank() -> Server {
     https(&Draft::server(BANK).signed_by(&WORLD.web_ca))

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use peerkey_core::decide::{Application, Fault};
+use peerkey_core::keys::Book;
 use peerkey_core::store::Compiled;
 use peerkey_core::verdict::{Outcome, Reason};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use self::asked::{Asked, Connection, asked};
 use super::{FINE, NO, NO_ANSWER, no_result};
 use crate::args::{CheckArgs, Global, Stated};
+use crate::book::Books;
 use crate::clock;
 use crate::crypto::System;
 use crate::inquiry::{self, Answer, NoAnswer, NoTrial, Program, Trial};
@@ -76,7 +78,9 @@ fn check(global: &Global, args: &CheckArgs, screen: &Screen) -> Result<Checked, 
         why => Stop::NoAnswer(why.to_string()),
     })?;
     let (program, by) = program(args);
-    let answer = inquiry::ask(policy, &asked.query, &program, &crypto).map_err(|why| {
+    let books = Books::open(&global.state_dir);
+    let (query, book) = (&asked.query, Some(&books as &dyn Book));
+    let answer = inquiry::ask(policy, query, &program, &crypto, book).map_err(|why| {
         Stop::NoAnswer(match why {
             NoAnswer::Store(error) => error.to_string(),
             NoAnswer::OpenSsl(error) => format!("OpenSSL failed: {error}"),

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod keys;
 pub mod nss;
 pub mod policy;
 pub mod status;
@@ -32,6 +33,7 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
         Command::Nss(command) => nss::run(&cli.global, command, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
+        Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };
     done.unwrap_or_else(|error| {
         fail(&screen, format_args!("cannot write the answer: {error}"));

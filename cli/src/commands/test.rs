@@ -102,7 +102,7 @@ fn no_tests(folder: &Path) -> String {
 fn ask(policy: &Compiled, test: Test, crypto: &System) -> Ran {
     let outcome = match &test.query {
         Err(error) => Ok(Outcome::Reject(Reason::UnusableKey(*error))),
-        Ok(query) => inquiry::ask(policy, query, &test.program, crypto)
+        Ok(query) => inquiry::ask(policy, query, &test.program, crypto, None)
             .map(|answer| answer.verdict.outcome().clone()),
     };
     let outcome = match outcome {

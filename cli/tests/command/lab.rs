@@ -155,6 +155,8 @@ impl Lab {
         command
             .env("PEERKEY_CONFIG_DIR", self.path("conf"))
             .env("PEERKEY_STATE_DIR", self.path("state"))
+            .env("HOME", self.path("home"))
+            .env_remove("XDG_STATE_HOME")
             .env("SSL_CERT_FILE", self.path("system.pem"))
             .env("SSL_CERT_DIR", self.path("system"))
             .stdin(Stdio::null());

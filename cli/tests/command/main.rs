@@ -6,9 +6,11 @@
 mod apply;
 mod check;
 mod connect;
+mod keys;
 mod lab;
 mod nss;
 mod policy;
 mod starttls;
 mod status;
 mod test;
+mod transfer;

@@ -1,5 +1,7 @@
 //! The folder of the compiled policy, held open from init on: after chroot(2), and with fewer rights,
-//! its path may lead nowhere.
+//! its path may lead nowhere. Folders of users' keys are held in the same way.
+
+mod own;
 
 use std::ffi::{CStr, CString, OsStr, c_int};
 use std::fmt;
@@ -9,12 +11,16 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+pub(crate) use own::OwnFile;
 
 /// Out of the way of hosts that count on low numbers.
 const FROM: RawFd = 64;
 /// Where a limit does not leave room there.
 const AT_LEAST: RawFd = 3;
+const OPEN_FOLDER: c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
 /// What another user namespace's root shows as (user_namespaces(7)).
 const OVERFLOW_UID: u32 = 65534;
 
@@ -26,6 +32,17 @@ pub struct Folder {
     inode: AtomicU64,
     /// The root folder at init, by device and inode.
     root: Option<(u64, u64)>,
+    whose: Whose,
+}
+
+/// Where a folder is, and who may have written what is in it.
+enum Whose {
+    /// At its path; root, or the program's own user.
+    Trusted,
+    /// At its path; the program's own user alone.
+    Own,
+    /// The same, below a folder that is held: its path is not needed.
+    OwnBelow(Arc<Folder>, CString),
 }
 
 /// Which file it is, and which content of it.
@@ -54,6 +71,17 @@ impl FileId {
         status(descriptor).is_ok_and(|s| (s.st_dev, s.st_ino) == (self.device, self.inode))
     }
 
+    /// How large the file is now; None if the descriptor is of another.
+    pub(crate) fn size_now(&self, descriptor: RawFd) -> Option<i64> {
+        let stat = status(descriptor).ok()?;
+        ((stat.st_dev, stat.st_ino) == (self.device, self.inode)).then_some(stat.st_size)
+    }
+
+    /// Whether both are one file, whatever is in it.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether the descriptor is of this file, and its content is as it was. (A file that is renamed, or
     /// loses its name, changes in no other way.)
     pub fn is_unchanged(&self, descriptor: RawFd) -> bool {
@@ -67,6 +95,15 @@ impl FileId {
 pub struct FolderError {
     path: PathBuf,
     why: String,
+    /// Whether it is not there at all.
+    pub(crate) is_missing: bool,
+}
+
+impl FolderError {
+    /// The cause alone.
+    pub(crate) fn why(&self) -> &str {
+        &self.why
+    }
 }
 
 impl fmt::Display for FolderError {
@@ -78,20 +115,35 @@ impl fmt::Display for FolderError {
 impl Folder {
     /// Opens the folder, if it is there; if not, it is looked for again when it is needed.
     pub fn new(path: &Path) -> Self {
-        let folder = Self {
+        let folder = Self::at(path, Whose::Trusted);
+        let _ = folder.reopen();
+        folder
+    }
+
+    fn at(path: &Path, whose: Whose) -> Self {
+        Self {
             path: path.to_owned(),
             descriptor: AtomicI32::new(-1),
             device: AtomicU64::new(0),
             inode: AtomicU64::new(0),
             root: root(),
-        };
-        let _ = folder.reopen();
-        folder
+            whose,
+        }
     }
 
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was opened, and still is.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// Whether the process has the same root folder as at init.
+    pub(crate) fn is_in_its_root(&self) -> bool {
+        root() == self.root
     }
 
     /// Which file stands under this name now. Refuses what others than its owner could have written.
@@ -113,7 +165,7 @@ impl Folder {
             // SAFETY: a C string.
             owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) }).and_then(moved_up)
         })?;
-        let stat = status(file.as_raw_fd()).map_err(|error| self.error(name, error))?;
+        let stat = status(file.as_raw_fd()).map_err(|error| self.io_error(name, &error))?;
         let id = self.trusted_file(name, &stat)?;
         Ok((file, id))
     }
@@ -128,12 +180,15 @@ impl Folder {
             Some(held) if self.is_in_place() => held,
             _ => self.reopen()?,
         };
-        operation(held, name).map_err(|error| self.error(name, error))
+        operation(held, name).map_err(|error| self.io_error(name, &error))
     }
 
     /// Whether the path still leads to the folder, or leads nowhere that we can see: after chroot(2)
     /// another folder there is somebody else's, and with fewer rights there is none.
     fn is_in_place(&self) -> bool {
+        if let Whose::OwnBelow(base, below) = &self.whose {
+            return self.is_in(base, below);
+        }
         // First: in another root no path is looked up at all.
         if root() != self.root {
             return true;
@@ -165,25 +220,17 @@ impl Folder {
     /// Opens the folder by its path. A descriptor from before is kept if it is of the same folder; if
     /// not, its number may be the host's now, and is left alone.
     fn reopen(&self) -> Result<RawFd, FolderError> {
-        const FLAGS: c_int = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let fail = |why: &dyn fmt::Display| self.error(c"", why);
-        if !self.path.is_absolute() {
-            return Err(fail(&"state-dir is no absolute path"));
-        }
-        if root() != self.root {
-            return Err(fail(
-                &"it is not open any more, and the process has another root folder now",
-            ));
-        }
-        let path = CString::new(self.path.as_os_str().as_bytes()).map_err(|e| fail(&e))?;
-        // SAFETY: a C string.
-        let opened = owned(unsafe { libc::open(path.as_ptr(), FLAGS) }).map_err(|e| fail(&e))?;
-        let stat = status(opened.as_raw_fd()).map_err(|e| fail(&e))?;
+        let fail = |error: io::Error| self.io_error(c"", &error);
+        let opened = match &self.whose {
+            Whose::OwnBelow(base, below) => self.open_below(base, below)?,
+            Whose::Trusted | Whose::Own => self.open_path()?,
+        };
+        let stat = status(opened.as_raw_fd()).map_err(fail)?;
         self.trusted_folder(&stat)?;
         if let Some(held) = self.held().filter(|_| self.is_ours(&stat)) {
             return Ok(held);
         }
-        let descriptor = moved_up(opened).map_err(|e| fail(&e))?.into_raw_fd();
+        let descriptor = moved_up(opened).map_err(fail)?.into_raw_fd();
         // Readers that see a mixture of old and new find that it does not fit, and come here.
         self.device.store(stat.st_dev, Ordering::Release);
         self.inode.store(stat.st_ino, Ordering::Release);
@@ -191,24 +238,51 @@ impl Folder {
         Ok(descriptor)
     }
 
+    fn open_path(&self) -> Result<OwnedFd, FolderError> {
+        if !self.path.is_absolute() {
+            return Err(self.error(c"", "state-dir is no absolute path"));
+        }
+        if root() != self.root {
+            let why = "it is not open any more, and the process has another root folder now";
+            return Err(self.error(c"", why));
+        }
+        let path = CString::new(self.path.as_os_str().as_bytes());
+        let path = path.map_err(|error| self.error(c"", error))?;
+        // SAFETY: a C string.
+        let opened = owned(unsafe { libc::open(path.as_ptr(), OPEN_FOLDER) });
+        opened.map_err(|error| self.io_error(c"", &error))
+    }
+
     fn trusted_folder(&self, stat: &libc::stat) -> Result<(), FolderError> {
         // In a sticky folder only the owner of a file can replace it (unlink(2), EPERM).
         let sticky = stat.st_mode & libc::S_ISVTX != 0;
-        trusted(stat, sticky).map_err(|why| self.error(c"", why))
+        self.trusted(stat, sticky).map_err(|why| self.error(c"", why))
     }
 
     fn trusted_file(&self, name: &CStr, stat: &libc::stat) -> Result<FileId, FolderError> {
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
             return Err(self.error(name, "it is no regular file"));
         }
-        trusted(stat, false).map_err(|why| self.error(name, why))?;
+        self.trusted(stat, false).map_err(|why| self.error(name, why))?;
         Ok(FileId::of(stat))
+    }
+
+    fn trusted(&self, stat: &libc::stat, sticky: bool) -> Result<(), String> {
+        match self.whose {
+            Whose::Trusted => trusted(stat, sticky),
+            Whose::Own | Whose::OwnBelow(..) => own::trusted(stat),
+        }
     }
 
     fn error(&self, name: &CStr, why: impl fmt::Display) -> FolderError {
         let name = OsStr::from_bytes(name.to_bytes());
         let path = if name.is_empty() { self.path.clone() } else { self.path.join(name) };
-        FolderError { path, why: in_english(|| why.to_string()) }
+        FolderError { path, why: in_english(|| why.to_string()), is_missing: false }
+    }
+
+    fn io_error(&self, name: &CStr, error: &io::Error) -> FolderError {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        FolderError { is_missing, ..self.error(name, error) }
     }
 }
 

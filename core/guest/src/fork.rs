@@ -30,6 +30,51 @@ pub fn process_id() -> u32 {
     }
 }
 
+/// What belongs to one process. After a fork the child starts with a new one: locks may be held by
+/// threads that it does not have, and its parent's connections are not its own.
+pub struct PerProcess<T>(AtomicPtr<Owned<T>>);
+
+struct Owned<T> {
+    process: u32,
+    value: T,
+}
+
+impl<T> PerProcess<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    /// This process's, which `make` makes where there is none.
+    pub fn get(&self, make: impl FnOnce() -> T) -> &T {
+        let known = self.0.load(Ordering::Acquire);
+        let process = process_id();
+        // SAFETY: null, or leaked below: what a parent left is never freed, because it may be in use
+        // by this very thread.
+        if let Some(known) = unsafe { known.as_ref() }.filter(|known| known.process == process) {
+            return &known.value;
+        }
+        let ours = Box::into_raw(Box::new(Owned { process, value: make() }));
+        match self.0.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked.
+            Ok(_) => unsafe { &(*ours).value },
+            Err(other) => {
+                // SAFETY: nobody else has seen ours; the other is one that was leaked here.
+                unsafe {
+                    drop(Box::from_raw(ours));
+                    &(*other).value
+                }
+            }
+        }
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 fn make_page() -> *mut AtomicU32 {
     const SIZE: usize = 4096;
     let (access, kind) =

@@ -7,16 +7,14 @@ use std::ops::Deref;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 use peerkey_core::rule::{Enforce, Mode};
 use peerkey_core::store::{Compiled, NOTICED_WITHIN, StoreError, file_name};
 
 use crate::folder::{FileId, Folder};
-use crate::fork::process_id;
+use crate::fork::{PerProcess, process_id};
 use crate::recent::soon;
 use crate::vfs;
 
@@ -25,13 +23,12 @@ const KEPT: usize = 16;
 
 /// The policy in a folder, for one host library in this process, which remembers a `T` a process.
 pub struct Policies<T> {
-    folder: Folder,
+    folder: Arc<Folder>,
     file: CString,
-    process: AtomicPtr<Process<T>>,
+    process: PerProcess<Process<T>>,
 }
 
-/// What belongs to one process. After a fork the child starts with an empty one: locks may be held by
-/// threads that it does not have, and its parent's connections are not its own.
+/// What belongs to one process.
 struct Process<T> {
     id: u32,
     seen: RwLock<Option<Seen>>,
@@ -92,11 +89,16 @@ impl<T: Default> Policies<T> {
     /// The policy in this folder. Only the folder is opened now.
     pub fn new(state_dir: &Path) -> Self {
         Self {
-            folder: Folder::new(state_dir),
+            folder: Arc::new(Folder::new(state_dir)),
             // No file name of ours has a null in it.
             file: CString::new(file_name()).unwrap_or_default(),
-            process: AtomicPtr::new(null_mut()),
+            process: PerProcess::new(),
         }
+    }
+
+    /// The folder that it is in, which is held open.
+    pub fn folder(&self) -> &Arc<Folder> {
+        &self.folder
     }
 
     /// The policy in force at this moment; None if under it every program does what it does without.
@@ -155,30 +157,12 @@ impl<T: Default> Policies<T> {
     }
 
     fn process(&self) -> &Process<T> {
-        let known = self.process.load(Ordering::Acquire);
-        let id = process_id();
-        // SAFETY: null, or leaked below: what a parent left is never freed, because it may be in use
-        // by this very thread.
-        if let Some(known) = unsafe { known.as_ref() }.filter(|known| known.id == id) {
-            return known;
-        }
-        let ours = Box::into_raw(Box::new(Process {
-            id,
+        self.process.get(|| Process {
+            id: process_id(),
             seen: RwLock::new(None),
             idle: Mutex::new(Vec::new()),
             remembered: T::default(),
-        }));
-        match self.process.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
-            // SAFETY: leaked.
-            Ok(_) => unsafe { &*ours },
-            Err(other) => {
-                // SAFETY: nobody else has seen ours; the other is one that was leaked here.
-                unsafe {
-                    drop(Box::from_raw(ours));
-                    &*other
-                }
-            }
-        }
+        })
     }
 
     fn open(&self) -> Result<Connection, CannotDecide> {

@@ -245,7 +245,7 @@ unsafe extern "C" fn access(
 }
 
 /// Names stay as they are: they are no paths.
-unsafe extern "C" fn full_pathname(
+pub(crate) unsafe extern "C" fn full_pathname(
     _: *mut sqlite3_vfs,
     name: *const c_char,
     room: c_int,

@@ -7,6 +7,7 @@ use super::Decision;
 use super::cases::CaseState;
 #[cfg(feature = "pkix")]
 use super::puzzle::Searches;
+use super::tofu::Memory;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::store::{StoreError, StoredAuthority, StoredBinding};
@@ -19,6 +20,14 @@ pub(super) enum Strength {
     Path,
     /// This key for this peer, whatever a certificate around it says.
     Binding,
+}
+
+/// How an authority looks.
+#[derive(Clone, Copy)]
+enum Kind {
+    Path,
+    Binding,
+    Tofu,
 }
 
 /// A finding, before it is weighed against the program's own.
@@ -38,12 +47,13 @@ impl Found {
     }
 }
 
-type Asked = (usize, Option<Name>, Option<Protocol>);
+pub(super) type Asked = (usize, Option<Name>, Option<Protocol>);
 
 /// What was looked up in this decision already.
 #[derive(Default)]
 pub(super) struct Findings {
     found: HashMap<Asked, Found>,
+    pub(super) memories: HashMap<Asked, Memory>,
     #[cfg(feature = "pkix")]
     pub(super) searches: Searches,
 }
@@ -79,14 +89,19 @@ impl Decision<'_> {
             let protocols = authority.scope.protocols_text();
             return Ok(Found::silent(format!("it may vouch over {protocols} only")));
         }
-        let (is_path, profile) = (authority.kind == "x509", authority.profile);
+        let kind = match authority.kind.as_str() {
+            "x509" => Kind::Path,
+            "tofu" => Kind::Tofu,
+            _ => Kind::Binding,
+        };
+        let profile = authority.profile;
         let Some(peer) = &case.subject else {
             return Ok(Found::silent("it vouches for names, and none can be told"));
         };
-        if is_path {
-            self.path(index, peer, profile, case)
-        } else {
-            self.binding(index, peer, case)
+        match kind {
+            Kind::Path => self.path(index, peer, profile, case),
+            Kind::Binding => self.binding(index, peer, case),
+            Kind::Tofu => self.remembered(index, peer, case),
         }
     }
 

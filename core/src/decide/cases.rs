@@ -1,7 +1,14 @@
 //! From a query to cases: every value of an unknown fact that the policy tells apart, every name that
 //! is claimed, every host that would do.
 
+mod claimed;
+mod expected;
 mod store;
+mod unknown;
+
+#[cfg(test)]
+pub(super) use claimed::MAX_CLAIMED_CASES;
+pub(super) use claimed::MAX_CLAIMED_NAMES;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,15 +18,9 @@ use super::rules::Rules;
 use crate::certificate::CertificateName;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
-use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
+use crate::query::{ExpectedPeer, Peer, Query, Role};
 use crate::rule::{APPLICATION, Accept};
 use crate::store::{Compiled, StoreError, StoredRule};
-
-/// A certificate that claims more names than this makes no usable claim.
-pub(super) const MAX_CLAIMED_NAMES: usize = 1000;
-
-/// Nor does one whose names make more cases than this, over all that is not known.
-pub(super) const MAX_CLAIMED_CASES: usize = 50_000;
 
 /// At what a program verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub(super) struct CaseState {
     pub(super) monitored: bool,
     /// Who must vouch.
     pub(super) accept: Accept,
+    /// Whether the program expects this peer; else it is only claimed.
+    pub(super) expected: bool,
     /// Whether it may grant what the program refuses; a claim may only limit.
     pub(super) grants: bool,
     /// Whether the program's own acceptance is about this peer.
@@ -91,7 +94,10 @@ pub(super) fn of(
     notes: &mut Vec<String>,
 ) -> Result<(Requirement, Vec<CaseState>), StoreError> {
     let (protocols, applications) = match level {
-        Level::Handshake => (protocols(policy, query, notes)?, applications(policy, query, notes)?),
+        Level::Handshake => (
+            unknown::protocols(policy, query, notes)?,
+            unknown::applications(policy, query, notes)?,
+        ),
         Level::Store => {
             (vec![store::protocol(policy, query)?], vec![query.application.known().cloned()])
         }
@@ -115,55 +121,6 @@ pub(super) fn of(
         _ => builder.claimed(notes)?,
     };
     Ok((requirement, builder.cases))
-}
-
-/// The protocols that have to be tried: None stands for each that no rule names.
-fn protocols(
-    policy: &Compiled,
-    query: &Query,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Option<Protocol>>, StoreError> {
-    if let Fact::Known(protocol) = spoken(policy, query)? {
-        return Ok(vec![Some(policy.meant(&protocol)?.unwrap_or(protocol))]);
-    }
-    let named = policy.rule_protocols()?;
-    if !named.is_empty() {
-        notes.push("the protocol is not known: whatever it is, it must be accepted".into());
-    }
-    Ok(named.into_iter().map(Some).chain([None]).collect())
-}
-
-/// What the policy says that the program speaks, else what its connection shows.
-fn spoken(policy: &Compiled, query: &Query) -> Result<Fact<Protocol>, StoreError> {
-    if policy.meta().programs == 0 {
-        return Ok(query.protocol.clone());
-    }
-    // A program that is not known could be one that the policy knows better.
-    let Fact::Known(path) = &query.application else { return Ok(Fact::Unknown) };
-    Ok(match policy.program_protocol(path)? {
-        Some(protocol) => Fact::Known(protocol),
-        None => query.protocol.clone(),
-    })
-}
-
-fn applications(
-    policy: &Compiled,
-    query: &Query,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Option<String>>, StoreError> {
-    let named = policy.rule_applications()?;
-    Ok(match &query.application {
-        Fact::Known(path) if named.contains(path) => vec![Some(path.clone())],
-        Fact::Known(_) => vec![None],
-        Fact::Unknown => {
-            if !named.is_empty() {
-                notes.push(
-                    "the application is not known: whatever it is, it must be accepted".into(),
-                );
-            }
-            named.into_iter().map(Some).chain([None]).collect()
-        }
-    })
 }
 
 /// Whom a case is about.
@@ -207,91 +164,6 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Any of the hosts, and the address, and the mailbox (X509_VERIFY_PARAM_set1_host and others).
-    fn expected(&mut self, expected: &ExpectedPeer) -> Result<Requirement, StoreError> {
-        let mut all = Vec::new();
-        if !expected.hosts.is_empty() {
-            // With several hosts, the program's acceptance is about those that the certificate names.
-            let several = expected.hosts.len() > 1;
-            let hosts = expected.hosts.iter().map(|host| self.expected_host(host, several));
-            all.push(Requirement::Any(hosts.collect::<Result<_, _>>()?));
-        }
-        if let Some(address) = expected.address {
-            all.push(self.case(&Who::Name(Name::Address(address)), true, true)?);
-        }
-        if let Some(email) = &expected.email {
-            all.push(self.case(&Who::Name(Name::Email(email.clone())), true, true)?);
-        }
-        Ok(Requirement::All(all))
-    }
-
-    fn expected_host(
-        &mut self,
-        host: &ExpectedHost,
-        several: bool,
-    ) -> Result<Requirement, StoreError> {
-        match host {
-            ExpectedHost::Exact(host) => {
-                let name = Name::Host(host.clone());
-                let counts = !several || self.names().iter().any(|own| own.covers(&name));
-                self.case(&Who::Name(name), true, counts)
-            }
-            ExpectedHost::Below(domain) => {
-                let below: Vec<_> =
-                    self.names().iter().filter(|own| is_below(own, domain)).collect();
-                let all: Result<Vec<_>, _> =
-                    below.into_iter().map(|own| self.case(&who(own), true, true)).collect();
-                let all = all?;
-                if !all.is_empty() {
-                    return Ok(Requirement::All(all));
-                }
-                let why = format!("it has no name below .{domain}");
-                self.case(&Who::Nameless(why), true, !several)
-            }
-        }
-    }
-
-    /// Every name in the certificate. A name that cannot be told could be any.
-    fn claimed(&mut self, notes: &mut Vec<String>) -> Result<Requirement, StoreError> {
-        notes.push(
-            "the program expects nobody in particular: the certificate's names are a claim".into(),
-        );
-        let Some(leaf) = &self.query.evidence.leaf else {
-            return self.claim(&Who::Nameless("there is no certificate".into()));
-        };
-        let names = leaf.names();
-        let different: HashSet<_> = names.supported.iter().collect();
-        if different.len() > MAX_CLAIMED_NAMES {
-            let why = format!("it has more than {MAX_CLAIMED_NAMES} names");
-            return self.claim(&Who::Nameless(why));
-        }
-        let (mut all, mut seen, mut tried) = (Vec::new(), HashSet::new(), 0);
-        for name in names.supported.iter().filter(|name| seen.insert(*name)) {
-            let who = who(name);
-            tried += self.size(&who)?;
-            if tried > MAX_CLAIMED_CASES {
-                let why = format!("its names make more than {MAX_CLAIMED_CASES} cases");
-                (self.cases, self.plain) = (Vec::new(), HashMap::new());
-                return self.claim(&Who::Nameless(why));
-            }
-            all.push(self.claim(&who)?);
-        }
-        match &names.beyond {
-            Some(beyond) => all.push(self.claim(&Who::Nameless(format!("it has {beyond}")))?),
-            None if all.is_empty() => {
-                let why = "it has no name of a kind that is compared here".into();
-                all.push(self.claim(&Who::Nameless(why))?);
-            }
-            None => {}
-        }
-        Ok(Requirement::All(all))
-    }
-
-    /// A claim is held to the rule for its name, and to the rule for the connected address.
-    fn claim(&mut self, who: &Who<'_>) -> Result<Requirement, StoreError> {
-        Ok(Requirement::All(vec![self.case(who, false, true)?, self.located(who)?]))
-    }
-
     /// All that a peer can turn out to be, over every protocol and for every application.
     fn case(
         &mut self,
@@ -322,56 +194,6 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(all_of(all))
-    }
-
-    /// The cases that the connected address adds: it selects a rule, and names nobody.
-    fn located(&mut self, who: &Who<'_>) -> Result<Requirement, StoreError> {
-        let locator = self.query.locator.filter(|_| self.level == Level::Handshake);
-        let Some(locator) = locator.map(Name::Address) else {
-            return Ok(Requirement::All(Vec::new()));
-        };
-        let rules = match &self.located {
-            Some(rules) => Rc::clone(rules),
-            None => {
-                let mut rules = Vec::new();
-                for (over, by) in self.combinations() {
-                    if let Some(rule) =
-                        self.rules.first_at(&locator, over.as_ref(), by.as_deref())?
-                    {
-                        rules.push(((over, by), rule));
-                    }
-                }
-                Rc::clone(self.located.insert(rules.into()))
-            }
-        };
-        if rules.is_empty() {
-            return Ok(Requirement::All(Vec::new()));
-        }
-        let mut all = Vec::new();
-        let subjects = self.subjects(who)?;
-        for ((protocol, application), rule) in rules.iter() {
-            for (subject, peer) in &subjects {
-                let state = CaseState {
-                    subject: subject.clone(),
-                    peer: format!("{peer} at {locator}"),
-                    protocol: protocol.clone(),
-                    application: application.clone(),
-                    ..self.under(Some(rule), false)
-                };
-                all.push(self.add(state));
-            }
-        }
-        Ok(all_of(all))
-    }
-
-    /// How many cases a name can make.
-    fn size(&self, who: &Who<'_>) -> Result<usize, StoreError> {
-        let subjects = match who {
-            Who::Below(_) => self.subjects(who)?.len(),
-            Who::Name(_) | Who::Nameless(_) => 1,
-        };
-        let sides = 1 + usize::from(self.query.locator.is_some());
-        Ok(subjects * self.protocols.len() * self.applications.len() * sides)
     }
 
     fn combinations(&self) -> Vec<Known> {
@@ -422,6 +244,7 @@ impl<'a> Builder<'a> {
             rule: name,
             monitored,
             accept,
+            expected: expected && self.level == Level::Handshake,
             grants,
             application_counts: true,
             exempt: Exempt::Nothing,
@@ -467,13 +290,5 @@ fn who(name: &CertificateName) -> Who<'_> {
     match name {
         CertificateName::Exact(name) => Who::Name(name.clone()),
         CertificateName::Wildcard(domain) => Who::Below(domain),
-    }
-}
-
-fn is_below(name: &CertificateName, domain: &HostName) -> bool {
-    match name {
-        CertificateName::Exact(Name::Host(host)) => host != domain && host.is_within(domain),
-        CertificateName::Wildcard(above) => above.is_within(domain),
-        CertificateName::Exact(_) => false,
     }
 }

@@ -78,7 +78,7 @@ impl Decision<'_> {
         Ok(reason)
     }
 
-    fn evaluate(
+    pub(super) fn evaluate(
         &mut self,
         accept: &Accept,
         state: &CaseState,

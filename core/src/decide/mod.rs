@@ -15,10 +15,12 @@ mod purpose;
 #[cfg(feature = "pkix")]
 mod puzzle;
 mod rules;
+mod sightings;
 #[cfg(feature = "pkix")]
 mod strict;
 #[cfg(all(test, feature = "source", feature = "pkix"))]
 mod tests;
+mod tofu;
 
 #[cfg(feature = "pkix")]
 pub(crate) use strict::Examined;
@@ -29,6 +31,7 @@ use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
+use crate::keys::Book;
 use crate::query::{Query, Room};
 use crate::rule::Mode;
 use crate::store::{Compiled, StoreError};
@@ -71,6 +74,7 @@ pub struct Decision<'a> {
     policy: &'a Compiled,
     query: &'a Query,
     crypto: &'a dyn Crypto,
+    book: Option<&'a dyn Book>,
     denial: Option<Reason>,
     excluded: Vec<usize>,
     requirement: Requirement,
@@ -130,7 +134,37 @@ impl<'a> Decision<'a> {
             }
         }
         let findings = Findings::default();
-        Ok(Self { policy, query, crypto, denial, excluded, requirement, cases, findings, notes })
+        Ok(Self {
+            policy,
+            query,
+            crypto,
+            book: None,
+            denial,
+            excluded,
+            requirement,
+            cases,
+            findings,
+            notes,
+        })
+    }
+
+    /// Looks remembered keys up in this book. Without one, no key is known, and none can be remembered.
+    #[must_use]
+    pub fn with_book(self, book: &'a dyn Book) -> Self {
+        Self { book: Some(book), ..self }
+    }
+
+    /// Whether a case hangs on remembered keys: only then is a book needed.
+    pub fn consults_book(&mut self) -> Result<bool, StoreError> {
+        if self.policy.meta().remembering == 0 {
+            return Ok(false);
+        }
+        for index in 0..self.cases.len() {
+            if !self.remembering(index)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the answer hangs on what the program's own verification says. Where it does not, ask

@@ -83,6 +83,7 @@ fn questions(evidence: &Evidence) -> Vec<Query> {
         peer,
         locator: (role == Role::Server).then_some([10, 0, 0, 1].into()),
         protocol,
+        port: None,
         application: Fact::Unknown,
         key: key.clone(),
         evidence: evidence.clone(),

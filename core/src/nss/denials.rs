@@ -83,7 +83,7 @@ pub(super) fn with_key(policy: &Policy, key: KeyHash) -> impl Iterator<Item = &C
                 let named = pins.iter().flat_map(|pin| &pin.certificates);
                 named.filter(|named| named.key == key).map(|named| &named.certificate).collect()
             }
-            AuthorityKind::Application => Vec::new(),
+            AuthorityKind::Application | AuthorityKind::Tofu(_) => Vec::new(),
         };
         found
     });

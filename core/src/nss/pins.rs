@@ -47,7 +47,7 @@ pub(super) fn candidates(policy: &Policy) -> Vec<Candidate<'_>> {
     };
     for (index, authority) in policy.authorities.iter().enumerate() {
         match &authority.kind {
-            AuthorityKind::Application => {}
+            AuthorityKind::Application | AuthorityKind::Tofu(_) => {}
             AuthorityKind::Pin { pins } => {
                 for named in pins.iter().flat_map(|pin| &pin.certificates) {
                     add(&named.certificate, named.key, None);

@@ -22,9 +22,10 @@ impl Names {
         self.0.insert(name.to_owned(), index);
     }
 
-    fn find(&self, name: &str, at: At<'_>, sink: &mut Sink) -> Option<Accept> {
+    /// The number of an authority; one that is not there is reported.
+    pub(super) fn find(&self, name: &str, at: At<'_>, sink: &mut Sink) -> Option<usize> {
         if let Some(index) = self.0.get(name) {
-            return Some(Accept::Authority(*index));
+            return Some(*index);
         }
         if !sink.incomplete {
             let mut names: Vec<_> = self.0.keys().map(String::as_str).collect();
@@ -54,7 +55,7 @@ fn expression(value: Value<'_>, names: &Names, sink: &mut Sink, depth: usize) ->
     match value.inner() {
         DeValue::String(_) => {
             let name = value.string(sink, "the name of an authority")?;
-            names.find(name, at, sink)
+            names.find(name, at, sink).map(Accept::Authority)
         }
         DeValue::Table(_) => {
             let table = value.table(sink, "accept")?;

@@ -8,13 +8,13 @@ use super::evidence::{Found, Item, Want};
 use super::field::{Table, Value};
 use super::list::explain;
 use super::text::At;
-use super::value::day;
 use crate::key::{Key, KeyHash};
 use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::policy::{Anchor, Authority, AuthorityKind, Pin, Profile};
+use crate::time_text::day;
 
-const SCOPE: [&str; 4] = ["kind", "peers", "protocols", "until"];
+pub(super) const SCOPE: [&str; 4] = ["kind", "peers", "protocols", "until"];
 
 /// An authority as written.
 #[derive(Clone, Copy)]
@@ -71,6 +71,7 @@ enum Kind {
     X509,
     Pin,
     Application,
+    Tofu,
     /// In the design, and not built yet.
     ToCome,
 }
@@ -79,7 +80,7 @@ const KINDS: [(&str, Kind); 5] = [
     ("x509", Kind::X509),
     ("pin", Kind::Pin),
     ("application", Kind::Application),
-    ("tofu", Kind::ToCome),
+    ("tofu", Kind::Tofu),
     ("openpgp", Kind::ToCome),
 ];
 
@@ -100,13 +101,16 @@ impl<'a> Context<'a> {
         match self.kind(kind) {
             Some(Kind::X509) => authority.kind = self.x509(&table),
             Some(Kind::Pin) => authority.kind = self.pins(&table, &authority),
+            Some(Kind::Tofu) => authority.kind = AuthorityKind::Tofu(self.tofu(&table)),
             Some(Kind::Application) => {
                 let hint = "write \"application\" in accept; it needs no definition";
                 self.sink.error(kind.at().says("the kind \"application\" is built in").hint(hint));
             }
             Some(Kind::ToCome) => {
                 let message = "this kind of authority comes later: it is not built yet";
-                self.sink.error(kind.at().says(message).hint("the kinds are \"x509\" and \"pin\""));
+                self.sink.error(
+                    kind.at().says(message).hint("the kinds are \"x509\", \"pin\" and \"tofu\""),
+                );
             }
             None => {}
         }
@@ -116,7 +120,7 @@ impl<'a> Context<'a> {
     fn kind_of(&mut self, table: &Table<'a>) -> Option<Value<'a>> {
         let hint = match table.has("anchors") {
             true => "write kind = \"x509\"",
-            false => "write kind = \"pin\" or \"x509\"",
+            false => "write kind = \"pin\", \"tofu\" or \"x509\"",
         };
         let kind = table.require(&mut self.sink, "kind", hint);
         if kind.is_none() {

@@ -96,6 +96,11 @@ fn unused_authorities(policy: &Policy, marks: &Marks<'_>, sink: &mut Sink) {
             used.insert(index);
         });
     }
+    for authority in &policy.authorities {
+        if let AuthorityKind::Tofu(tofu) = &authority.kind {
+            used.extend(tofu.rotate_with.iter().copied());
+        }
+    }
     for ((index, authority), at) in
         policy.authorities.iter().enumerate().skip(1).zip(&marks.authorities)
     {
@@ -147,7 +152,7 @@ fn keys(policy: &Policy, authority: usize) -> Vec<KeyHash> {
     match policy.authorities.get(authority).map(|a| &a.kind) {
         Some(AuthorityKind::X509 { anchors, .. }) => anchors.iter().map(|a| a.key).collect(),
         Some(AuthorityKind::Pin { pins }) => pins.iter().flat_map(|p| p.keys.clone()).collect(),
-        Some(AuthorityKind::Application) | None => Vec::new(),
+        Some(AuthorityKind::Application | AuthorityKind::Tofu(_)) | None => Vec::new(),
     }
 }
 

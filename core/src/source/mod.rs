@@ -21,6 +21,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tofu;
 mod trusted;
 mod value;
 mod whole;
@@ -129,6 +130,8 @@ struct Marks<'a> {
     accepts: Vec<At<'a>>,
     default: Option<At<'a>>,
     pins: Vec<(At<'a>, Vec<KeyHash>)>,
+    /// Who may vouch for new keys of known peers.
+    rotations: Vec<(At<'a>, usize)>,
 }
 
 /// The files of the policy, `policy.toml` first.
@@ -274,6 +277,13 @@ impl<'a> Context<'a> {
             let authority = self.authority(written);
             authorities.push(authority);
         }
+        for (at, index) in std::mem::take(&mut self.marks.rotations) {
+            if matches!(authorities[index].kind, AuthorityKind::Tofu(_)) {
+                let message = "keys remembered from first use cannot vouch for new ones";
+                let hint = "name an authority of kind \"x509\" or \"pin\"";
+                self.sink.error(at.says(message).hint(hint));
+            }
+        }
         authorities
     }
 
@@ -312,7 +322,7 @@ fn count(policy: &Policy, files: usize, lists: usize) -> Counts {
                 counts.crls += crls.len();
             }
             AuthorityKind::Pin { pins } => counts.pins += pins.len(),
-            AuthorityKind::Application => {}
+            AuthorityKind::Application | AuthorityKind::Tofu(_) => {}
         }
     }
     counts

@@ -173,17 +173,6 @@ fn second(date: &Datetime) -> Option<i64> {
     Some(midnight + hour * 3600 + (minute - minutes) * 60 + second)
 }
 
-/// A day for a sentence: `2027-12-31`.
-pub(super) fn day(second: i64) -> String {
-    match time::OffsetDateTime::from_unix_timestamp(second) {
-        Ok(time) => {
-            let date = time.date();
-            format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
-        }
-        Err(_) => format!("second {second} since 1970"),
-    }
-}
-
 /// The content octets of a certificate's serial number: of hex, as `openssl x509 -serial` prints
 /// it, or of a number. None for what is neither, is negative, or has more than 20 octets.
 pub(super) fn serial(value: &Value<'_>) -> Option<Vec<u8>> {
@@ -254,7 +243,5 @@ mod tests {
         assert_eq!(at("2000-02-29T00:00:00-01:30"), Some(951_782_400 + 5400));
         assert_eq!(at("2000-02-29T00:00:00"), None);
         assert_eq!(at("07:32:00"), None);
-        assert_eq!(day(951_782_400), "2000-02-29");
-        assert_eq!(day(i64::MAX), "second 9223372036854775807 since 1970");
     }
 }

@@ -17,7 +17,7 @@ use crate::key::KeyHash;
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
 use crate::query::Role;
-use crate::rule::{Accept, Enforce, Mode, Profile};
+use crate::rule::{Accept, Enforce, Mode, Profile, Tofu};
 
 /// An open compiled policy. Nothing of it is loaded but what is asked for.
 #[derive(Debug)]
@@ -110,6 +110,8 @@ pub struct Meta {
     pub constraints: u64,
     /// For how many programs it says what they speak.
     pub programs: u64,
+    /// How many authorities remember keys.
+    pub remembering: u64,
     /// How many anchors there are.
     pub anchors: u64,
     /// How many bindings there are.
@@ -246,6 +248,25 @@ impl Compiled {
         )?
         .query_row([index], read)
         .map_err(|error| self.error(error))
+    }
+
+    /// How an authority trusts on first use.
+    pub(crate) fn tofu(&self, authority: usize) -> Result<Tofu, StoreError> {
+        let sql = "SELECT holds, users, rotate_with, keys_per_peer, forget_after, min_age,
+             min_sightings FROM tofu WHERE authority = ?1";
+        let read = |row: &Row<'_>| {
+            let others: String = row.get(2)?;
+            Ok(Tofu {
+                holds: row.get(0)?,
+                users: row.get(1)?,
+                rotate_with: others.split(',').filter_map(|id| id.parse().ok()).collect(),
+                keys_per_peer: row.get(3)?,
+                forget_after: row.get(4)?,
+                min_age: row.get(5)?,
+                min_sightings: row.get(6)?,
+            })
+        };
+        self.statement(sql)?.query_row([authority], read).map_err(|error| self.error(error))
     }
 
     #[cfg(feature = "pkix")]
@@ -576,6 +597,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             smime_rules: count("smime_rules")?,
             denials: count("denials")?,
             constraints: count("constraints")?,
+            remembering: count("remembering")?,
             programs: count("programs")?,
             anchors: count("anchors")?,
             bindings: count("bindings")?,

@@ -30,6 +30,9 @@ CREATE TABLE source (path TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
 -- Peers and protocols are one pattern or name a line; NULL is everywhere.
 CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
   peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL, profile TEXT NOT NULL);
+CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds INTEGER NOT NULL, users INTEGER NOT NULL,
+  rotate_with TEXT NOT NULL, keys_per_peer INTEGER NOT NULL, forget_after INTEGER,
+  min_age INTEGER NOT NULL, min_sightings INTEGER NOT NULL);
 CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
   key BLOB NOT NULL, fingerprint BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
 CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);

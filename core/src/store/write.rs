@@ -14,7 +14,7 @@ use super::{StoreError, write_nss};
 use crate::pattern::Pattern;
 use crate::policy::{
     Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
-    Rule, Scope,
+    Rule, Scope, Tofu,
 };
 use crate::protocol::Protocol;
 use crate::query::Role;
@@ -119,7 +119,28 @@ impl Writer<'_> {
                 let written = pins.iter().map(|pin| self.pin(id, pin)).sum::<Result<usize, _>>()?;
                 ("pin", (0, written))
             }
+            AuthorityKind::Tofu(tofu) => {
+                self.tofu(id, tofu)?;
+                ("tofu", (0, 0))
+            }
         })
+    }
+
+    fn tofu(&self, authority: usize, tofu: &Tofu) -> rusqlite::Result<()> {
+        let rotate_with: Vec<_> = tofu.rotate_with.iter().map(usize::to_string).collect();
+        self.put(
+            "INSERT INTO tofu VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                authority,
+                tofu.holds,
+                tofu.users,
+                rotate_with.join(","),
+                tofu.keys_per_peer,
+                tofu.forget_after,
+                tofu.min_age,
+                tofu.min_sightings
+            ],
+        )
     }
 
     fn anchor(&self, authority: usize, anchor: &Anchor) -> rusqlite::Result<()> {
@@ -257,6 +278,8 @@ impl Writer<'_> {
     ) -> rusqlite::Result<()> {
         let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
         let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
+        let remembers = |a: &&crate::policy::Authority| matches!(a.kind, AuthorityKind::Tofu(_));
+        let remembering = policy.authorities.iter().filter(remembers).count();
         let values = [
             ("mode", mode.to_owned()),
             ("enforce", enforce.to_owned()),
@@ -269,6 +292,7 @@ impl Writer<'_> {
             ("smime_rules", policy.rules.iter().filter(|r| is_for_smime(r)).count().to_string()),
             ("denials", policy.denials.len().to_string()),
             ("constraints", policy.constraints.len().to_string()),
+            ("remembering", remembering.to_string()),
             ("programs", policy.programs.len().to_string()),
             ("anchors", anchors.to_string()),
             ("bindings", bindings.to_string()),
@@ -372,7 +396,8 @@ pub(super) mod tests {
         connection.execute_batch(TABLES).unwrap();
         connection.execute_batch(INDEXES).unwrap();
         let zero = ["compiled_at", "rules", "smime_rules", "denials", "constraints", "programs"];
-        let zero = zero.iter().chain(&["anchors", "bindings"]).map(|name| (*name, "0"));
+        let zero =
+            zero.iter().chain(&["anchors", "bindings", "remembering"]).map(|name| (*name, "0"));
         let closed = if nss_closed { "1" } else { "0" };
         let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
         let more =

@@ -8,26 +8,11 @@ mod keys;
 mod names;
 mod protocol;
 
-use std::sync::LazyLock;
-
-use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::pki::Issued;
 use peerkey_tests::server::{Server, ServerDraft, Service};
+use peerkey_tests::world::WORLD;
 
 const BANK: &str = "bank.example";
-
-/// The CAs that all attacks are made with.
-struct World {
-    web: Issued,
-    web_ca: Issued,
-    corp: Issued,
-}
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let web = Draft::ca("Web Root").self_signed();
-    let web_ca = Draft::ca("Web CA").signed_by(&web);
-    let corp = Draft::ca("Corp Root").self_signed();
-    World { web, web_ca, corp }
-});
 
 fn https(identity: &Issued) -> Server {
     ServerDraft::new(Service::Https, identity).start()

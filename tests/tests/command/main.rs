@@ -6,20 +6,6 @@ mod publishing;
 mod questions;
 mod readme;
 
-use std::sync::LazyLock;
-
-use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::world::WORLD;
 
 const BANK: &str = "bank.example";
-
-struct World {
-    web: Issued,
-    web_ca: Issued,
-    corp: Issued,
-}
-
-static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let web = Draft::ca("Web Root").self_signed();
-    let web_ca = Draft::ca("Web CA").signed_by(&web);
-    World { web_ca, web, corp: Draft::ca("Corp Root").self_signed() }
-});

@@ -6,6 +6,7 @@ mod hidden;
 mod newer;
 mod node;
 mod post_quantum;
+mod quic;
 mod sessions;
 mod wheels;
 

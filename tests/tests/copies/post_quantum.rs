@@ -31,7 +31,11 @@ impl World {
         let scene = Scene::new(&[&Draft::ca("Web Root").self_signed()]);
         let site = &scene.site;
         let ca = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign"];
-        certificate(newer, site, "ML-DSA-65", "root", &ca, &[]);
+        for anchor in ["namesake", "root"] {
+            certificate(newer, site, "ML-DSA-65", "root", &ca, &[]);
+            let anchor = site.path(&format!("config/anchors/{anchor}.pem"));
+            fs::copy(site.path("root.pem"), anchor).unwrap();
+        }
         let (name, san) =
             ("basicConstraints=critical,CA:FALSE", format!("subjectAltName=DNS:{BANK}"));
         let leaf = [name, &san, "extendedKeyUsage=serverAuth", "keyUsage=digitalSignature"];
@@ -41,7 +45,6 @@ impl World {
         let der = openssl::x509::X509::from_pem(&pem).unwrap().to_der().unwrap();
         let pin = KeyHash::of(Certificate::from_der(&der).unwrap().spki());
         let own = site.path("root.pem");
-        fs::copy(&own, site.path("config/anchors/root.pem")).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut server = openssl(newer, site, Peerkey::Off);
         server.args(["s_server", "-www", "-cert", "bank.pem", "-key", "bank.key", "-accept"]);
@@ -108,10 +111,17 @@ fn ml_dsa() {
         world.holds(&pin(KeyHash([7; 32])), own, Must::BeClosed("it has another key for"));
         let deny = format!("[[deny]]\nspki = '{}'\nreason = 'leaked'\n", world.pin);
         world.holds(&deny, own, Must::BeClosed("leaked"));
-        // A path of ours has no place for these keys (core/docs/strict.md, key-kind), and says so.
-        let x509 = "[authority.own]\nkind = 'x509'\nanchors = ['anchors/root.pem']\n\
-                    [default]\naccept = { any = ['own'] }\n";
-        world.holds(x509, foreign, Must::StayClosed);
-        world.holds(x509, own, Must::BeClosed("a key that is neither RSA nor EC nor Ed25519"));
+        let path = |name: &str| {
+            format!(
+                "[authority.own]\nkind = 'x509'\nanchors = ['anchors/{name}.pem']\n\
+                 [default]\naccept = {{ any = ['own'] }}\n"
+            )
+        };
+        world.holds(&path("root"), foreign, Must::BeOpened);
+        world.holds(&path("root"), own, Must::StayOpen);
+        // Another root of this name and kind has not signed it.
+        world.holds(&path("namesake"), own, Must::BeClosed("signature"));
+        let cabf = path("root").replace("kind =", "profile = 'cabf'\nkind =");
+        world.holds(&cabf, own, Must::BeClosed("(cabf-"));
     }
 }

@@ -10,26 +10,15 @@ mod sizes;
 mod terminal;
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
-use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::pki::Issued;
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::{Server, ServerDraft, Service};
+use peerkey_tests::world::WORLD;
 
 /// Whom the programs expect.
 const PEER: &str = "db.corp.example";
-
-/// The CA that the programs trust, and one that only the policy knows.
-struct World {
-    web: Issued,
-    corp: Issued,
-}
-
-static WORLD: LazyLock<World> = LazyLock::new(|| World {
-    web: Draft::ca("Web Root").self_signed(),
-    corp: Draft::ca("Corp Root").self_signed(),
-});
 
 /// The company's CA vouches below its own domain.
 const CORP: &str = "

@@ -121,12 +121,11 @@ pub(crate) fn compiled(name: &str) -> PathBuf {
 
 fn compile(name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts").join(name);
-    let folder = artifacts::target_folder().join("hosts");
-    fs::create_dir_all(&folder).unwrap();
+    let folder = artifacts::kept_folder("hosts");
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
     let program = folder.join(name);
     let fresh = folder.join(format!("{name}.{}", std::process::id()));
-    let mut cc = Command::new("cc");
+    let mut cc = artifacts::as_builder(Command::new("cc"));
     cc.args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&fresh);
     cc.arg(source.with_extension("c")).args(["-lssl", "-lcrypto", "-lpthread"]);
     run(&mut cc).expect_ok("cc");

@@ -12,3 +12,4 @@ mod memory;
 mod panics;
 mod processes;
 mod surroundings;
+mod valgrind;

@@ -1,4 +1,4 @@
-//! Allocators of the host's own, and tools that watch every access.
+//! Allocators of the host's own, and AddressSanitizer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use peerkey_tests::artifacts;
 use peerkey_tests::daemon::Nginx;
-use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, python};
-use peerkey_tests::run::{PATIENCE, Run, run, run_with, under};
-use peerkey_tests::scene::Scene;
-use peerkey_tests::server::{Server, ServerDraft, Service};
+use peerkey_tests::run::{PATIENCE, run, run_with, under};
 use peerkey_tests::site::Peerkey;
 
 use crate::host::{Hosts, ended, good};
+use crate::valgrind::{PEER, PYTHON, World, world};
 
 #[test]
 fn an_allocator_of_the_hosts_own() {
@@ -30,111 +28,7 @@ fn jemalloc() {
     assert_eq!(ended(run(&mut host)), "64 threads: 192 of 192 good\n");
 }
 
-// valgrind sees every access of the whole process, the library's and SQLite's among them.
-
-struct World {
-    scene: Scene,
-    fine: Server,
-    denied: Server,
-}
-
-/// A bank that curl accepts by a grant of the policy only, and one that is denied.
-fn world() -> World {
-    let root = Draft::ca("Root").self_signed();
-    let other = Draft::ca("Other Root").self_signed();
-    let identity = |ca: &Issued| Draft::server(PEER).signed_by(&Draft::ca("CA").signed_by(ca));
-    let (fine, denied) = (identity(&root), identity(&other));
-    let scene = Scene::new(&[&other]).anchor("root", &root.pem()).policy(&format!(
-        "[authority.web]\nkind = 'x509'\nanchors = ['anchors/root.pem']\n\
-         [[deny]]\nspki = '{}'\n[[rule]]\npeers = ['.example']\naccept = {{ any = ['application', 'web'] }}\n",
-        denied.pin()
-    ));
-    let https = |identity| ServerDraft::new(Service::Https, identity).start();
-    World { scene, fine: https(&fine), denied: https(&denied) }
-}
-
-const PEER: &str = "bank.example";
-
-fn valgrind(log: &Path) -> Vec<String> {
-    let log = format!("--xml-file={}", log.display());
-    let leaks = "--show-leak-kinds=definite";
-    ["--quiet", "--xml=yes", &log, "--leak-check=full", leaks, "--num-callers=40"]
-        .map(str::to_owned)
-        .to_vec()
-}
-
-fn watched(command: &Command, log: &Path) -> Run {
-    let mut command = under("/usr/bin/valgrind", &valgrind(log), command);
-    run_with(&mut command, b"", Duration::from_secs(120))
-}
-
-/// Fails if the library is anywhere in what valgrind found. (Python and nginx have findings of their
-/// own.)
-#[track_caller]
-fn clean(log: &Path) {
-    let log = fs::read_to_string(log).unwrap();
-    assert!(log.contains("</valgrindoutput>"), "valgrind did not come to its end: {log}");
-    for finding in log.split("<error>").skip(1) {
-        let ours = finding.contains("libpeerkey_openssl.so");
-        assert!(!ours, "{}", finding.split("</error>").next().unwrap());
-    }
-}
-
-#[test]
-fn valgrind_and_curl() {
-    let World { scene, fine, denied } = &world();
-    let log = scene.site.path("valgrind");
-    for (server, accepted) in [(fine, true), (denied, false)] {
-        let visit = scene.visit(server.address(), PEER);
-        let said = watched(&Client::Curl.command(&scene.site, Peerkey::On, &visit), &log);
-        assert_eq!(said.ok(), accepted, "{said}");
-        clean(&log);
-    }
-}
-
-const PYTHON: &str = r#"
-import socket, ssl, sys
-address, port, peer, trust, insecure, other = sys.argv[1:7]
-for port in (port, other, port):
-    context = ssl.create_default_context(cafile=trust)
-    try:
-        plain = socket.create_connection((address, int(port)), 20)
-        context.wrap_socket(plain, server_hostname=peer).close()
-        print("accepted")
-    except ssl.SSLCertVerificationError as error:
-        print("is denied" in str(error))
-"#;
-
-#[test]
-fn valgrind_and_python() {
-    let World { scene, fine, denied } = &world();
-    let visit = scene.visit(fine.address(), PEER);
-    let mut command = python(&scene.site, Peerkey::On, &visit, PYTHON);
-    command.arg(denied.address().port().to_string()).env("PYTHONMALLOC", "malloc");
-    let log = scene.site.path("valgrind");
-    let said = watched(&command, &log);
-    assert_eq!(said.stdout, "accepted\nTrue\naccepted\n", "{said}");
-    clean(&log);
-}
-
-#[test]
-fn valgrind_and_nginx() {
-    let World { scene, fine, denied } = &world();
-    for (server, accepted) in [(fine, true), (denied, false)] {
-        let log = scene.site.path(&format!("valgrind-{accepted}"));
-        let outer = [vec!["/usr/bin/valgrind".to_owned()], valgrind(&log)].concat();
-        let site = &scene.site;
-        let nginx = Nginx::proxy_under(site, server.address(), PEER, &scene.trust, &outer);
-        for _ in 0..2 {
-            let outcome = nginx.ask(site);
-            assert_eq!(outcome.connected, accepted, "{outcome}");
-        }
-        nginx.finish();
-        clean(&log);
-    }
-}
-
-// AddressSanitizer sees what valgrind does not: stacks, globals, and Rust's own slices. The library and
+// AddressSanitizer sees what valgrind (`valgrind`) does not: stacks, globals, and Rust's own slices. The library and
 // its SQLite are built with it, the hosts are as they are.
 
 /// The library, built once and kept, and the runtime that it wants; None where there is no runtime.
@@ -149,7 +43,7 @@ fn sanitized() -> Option<(PathBuf, String)> {
     // The name of the machine's own target makes cargo leave build scripts as they are.
     let target = run(Command::new("rustc").args(["--print", "host-tuple"])).stdout;
     let folder = artifacts::target_folder().join("sanitized");
-    let mut build = Command::new(cargo);
+    let mut build = artifacts::as_builder(Command::new(cargo));
     build.args(["build", "--quiet", "--locked", "--package", "peerkey-openssl"]);
     build.arg("--target").arg(target.trim()).arg("--target-dir").arg(&folder);
     build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());

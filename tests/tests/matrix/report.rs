@@ -1,7 +1,6 @@
 //! The measured table.
 
 use std::collections::HashMap;
-use std::fs;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use peerkey_tests::artifacts;
@@ -32,7 +31,7 @@ impl Report {
         print!("{text}");
         let cells = PROGRAMS.len() * SITUATIONS.len();
         if self.cells.len() == cells {
-            fs::write(artifacts::target_folder().join("matrix.txt"), text).unwrap();
+            artifacts::keep("matrix.txt", &text);
         }
     }
 

@@ -2,6 +2,7 @@
 //! question, is resumed; every other one is not, and a full handshake is judged.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
+mod dtls;
 mod panics;
 mod replaced;
 mod s_client;

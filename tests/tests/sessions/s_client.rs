@@ -21,7 +21,7 @@ fn s_client(scene: &Scene, peerkey: Peerkey, address: SocketAddr, extra: &[&str]
     run_with(command.args(extra), REQUEST, PATIENCE)
 }
 
-fn is_reused(run: &Run) -> bool {
+pub(crate) fn is_reused(run: &Run) -> bool {
     run.stdout.contains("\nReused, TLSv1")
 }
 
@@ -78,18 +78,22 @@ fn a_session_within_one_process_is_resumed_as_often_as_it_likes() {
     assert!(run.stdout.contains("hello"), "{run}");
 }
 
-/// `openssl s_server`, of the system's OpenSSL, without peerkey.
-struct SServer {
-    address: SocketAddr,
+/// `openssl s_server`, of the system's OpenSSL; without peerkey unless said otherwise.
+pub(crate) struct SServer {
+    pub(crate) address: SocketAddr,
     log: std::path::PathBuf,
     _daemon: Daemon,
 }
 
 impl SServer {
-    fn start(scene: &Scene, extra: &[&str]) -> Self {
+    pub(crate) fn start(scene: &Scene, extra: &[&str]) -> Self {
+        Self::start_with(scene, Peerkey::Off, extra)
+    }
+
+    pub(crate) fn start_with(scene: &Scene, peerkey: Peerkey, extra: &[&str]) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         // It ends where its input ends.
-        let mut server: Command = scene.site.command("/bin/sh", Peerkey::Off);
+        let mut server: Command = scene.site.command("/bin/sh", peerkey);
         server.args(["-c", "sleep 300 | \"$@\"", "sh", SYSTEM, "s_server", "-accept"]);
         server.arg(address.to_string()).args(extra);
         let log = scene.site.path("s_server.log");
@@ -100,7 +104,7 @@ impl SServer {
         Self { address, log, _daemon: daemon }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }

@@ -13,7 +13,7 @@ use peerkey_tests::site::Peerkey;
 use crate::{BANK, SHIPPED, WORLD};
 
 /// A policy that decides something about clients, and accepts this one.
-fn accepting(alice: &Issued) -> String {
+pub(crate) fn accepting(alice: &Issued) -> String {
     format!(
         "[authority.pins]\nkind = 'pin'\n[[authority.pins.key]]\npeer = 'alice.example'\n\
          spki = ['{}']\n[[rule]]\nrole = 'client'\npeers = ['alice.example']\n\

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use peerkey_tests::program::{Visit, python};
+use peerkey_tests::program::{PYTHON_LOOP, Visit, python};
 use peerkey_tests::run::{run, wait};
 use peerkey_tests::site::{Peerkey, Site};
 
@@ -80,20 +80,6 @@ fn its_mount_vanished() {
         bank.must("umount", on_error, "No such file or directory", &run(&mut bank.curl()));
     }
 }
-
-/// Connects whenever it is told to.
-const PYTHON_LOOP: &str = r#"
-import socket, ssl, sys
-address, port, peer, trust, insecure = sys.argv[1:6]
-for line in sys.stdin:
-    context = ssl.create_default_context(cafile=trust)
-    try:
-        plain = socket.create_connection((address, int(port)), 20)
-        context.wrap_socket(plain, server_hostname=peer).close()
-        print("connected", flush=True)
-    except ssl.SSLCertVerificationError as error:
-        print(error, flush=True)
-"#;
 
 /// Calls `change` between a running program's connections, with its number; says what the program
 /// said.

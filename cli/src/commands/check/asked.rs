@@ -52,6 +52,7 @@ pub(super) fn asked(args: &CheckArgs, crypto: &System) -> Result<Asked, NoQuesti
         peer,
         locator,
         protocol,
+        port: connection.as_ref().map(|connection| connection.target.port),
         application: Fact::from(args.application.clone()),
         key: presented.key,
         evidence: presented.evidence,

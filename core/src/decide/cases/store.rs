@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{Builder, Exempt, MAX_CLAIMED_NAMES, Requirement, Who, spoken, who};
+use super::unknown::spoken;
+use super::{Builder, Exempt, MAX_CLAIMED_NAMES, Requirement, Who, who};
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::{Fact, Query, Role};

@@ -13,6 +13,13 @@ pub(super) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 const ED448: &[u8] = &[0x2b, 0x65, 0x71];
 
+/// ML-DSA-44, ML-DSA-65 and ML-DSA-87 (RFC 9881 section 2).
+const ML_DSA: [&[u8]; 3] = [
+    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11],
+    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12],
+    &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13],
+];
+
 /// secp256r1, secp384r1, secp521r1 (RFC 5480 section 2.1.1.1), with the octets of a coordinate.
 const CURVES: [(&[u8], usize); 3] = [
     (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], 32),
@@ -39,9 +46,11 @@ pub(super) fn kind<'f>(facts: &'f Facts<'_>) -> &'f [u8] {
     facts.parsed.public_key().algorithm.algorithm.as_bytes()
 }
 
-/// Whether it is a key that TLS can use today (RFC 8446 section 4.2.3).
+/// Whether it is a key that signs and that some program can use today (RFC 8446 section 4.2.3, RFC
+/// 9881). Which of them sign in a path, the host's algorithms say.
 pub(super) fn is_known(facts: &Facts<'_>) -> bool {
-    [RSA, RSASSA_PSS, EC, ED25519, ED448].contains(&kind(facts))
+    let kind = kind(facts);
+    [RSA, RSASSA_PSS, EC, ED25519, ED448].contains(&kind) || ML_DSA.contains(&kind)
 }
 
 /// Whether an RSA key is too short, or of an odd length.
@@ -92,7 +101,7 @@ pub(super) fn has_odd_parameters(facts: &Facts<'_>) -> bool {
     match kind(facts) {
         RSA => !parameters.is_some_and(|p| p.tag().0 == 5 && p.data.is_empty()),
         ED25519 | ED448 => parameters.is_some(),
-        _ => false,
+        other => ML_DSA.contains(&other) && parameters.is_some(),
     }
 }
 

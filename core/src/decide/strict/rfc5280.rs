@@ -243,8 +243,8 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         always(
             "key-kind",
-            "has a key that is neither RSA nor EC nor Ed25519 nor Ed448",
-            "RFC 8446 4.2.3",
+            "has a key that is neither RSA nor EC nor Ed25519 nor Ed448 nor ML-DSA",
+            "RFC 8446 4.2.3; RFC 9881 2",
         ),
         EVERYWHERE,
         |f| !key::is_known(f),
@@ -252,8 +252,8 @@ pub(super) const CHECKS: &[Check] = &[
     check(
         always(
             "key-parameters",
-            "has an RSA key without NULL parameters, or an Ed25519 or Ed448 key with parameters",
-            "RFC 3279 2.3.1; RFC 8410 3",
+            "has an RSA key without NULL parameters, or an Ed25519, Ed448 or ML-DSA key with parameters",
+            "RFC 3279 2.3.1; RFC 8410 3; RFC 9881 2",
         ),
         EVERYWHERE,
         key::has_odd_parameters,

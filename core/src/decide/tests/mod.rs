@@ -9,4 +9,5 @@ mod hostile;
 mod limits;
 mod stores;
 mod strict;
+mod tofu;
 mod world;

@@ -328,6 +328,7 @@ pub(super) fn claim(role: Role, protocol: &str, leaf: &Leaf, cas: &[&Ca]) -> Que
         peer: Peer::Claimed,
         locator: None,
         protocol: Protocol::parse(protocol).into(),
+        port: None,
         application: Fact::Known("/usr/bin/curl".into()),
         key: leaf.key(),
         evidence: Evidence {

@@ -6,7 +6,10 @@ use super::*;
 #[test]
 fn authorities() {
     check(&[
-        ("[authority.a]", &[("2:1", &["[authority.a] has no \"kind\"", "\"pin\" or \"x509\""])]),
+        (
+            "[authority.a]",
+            &[("2:1", &["[authority.a] has no \"kind\"", "\"pin\", \"tofu\" or \"x509\""])],
+        ),
         (
             "[authority.a]\nanchors = [\"pki/root.pem\"]",
             &[("2:1", &["no \"kind\"", "write kind = \"x509\""])],
@@ -20,7 +23,7 @@ fn authorities() {
             "[authority.a]\nkind = \"x508\"",
             &[("3:8", &["kind cannot be \"x508\"", "did you mean \"x509\"?"])],
         ),
-        ("[authority.a]\nkind = \"tofu\"", &[("3:8", &["comes later", "\"x509\" and \"pin\""])]),
+        ("[authority.a]\nkind = \"openpgp\"", &[("3:8", &["comes later", "\"pin\" and \"tofu\""])]),
         ("[authority.a]\nkind = \"openpgp\"\nring = 1", &[("3:8", &["comes later"])]),
         ("[authority.a]\nkind = \"application\"", &[("3:8", &["built in", "needs no definition"])]),
         (

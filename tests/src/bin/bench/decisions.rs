@@ -97,6 +97,7 @@ fn query(chain: &Chain) -> Query {
         peer: Peer::Expected(ExpectedPeer { hosts: vec![host], ..ExpectedPeer::default() }),
         locator: None,
         protocol: Fact::Known(Protocol::parse("https").unwrap()),
+        port: None,
         application: Fact::Known("/usr/bin/curl".into()),
         key: Key::from_spki(leaf.spki(), &NoCrypto).unwrap(),
         evidence: Evidence {

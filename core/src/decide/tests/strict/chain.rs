@@ -134,6 +134,7 @@ impl Chain {
                 Role::Client => Peer::Claimed,
             },
             locator: None,
+            port: None,
             protocol: Protocol::parse(protocol).into(),
             application: Fact::Known("/usr/bin/curl".into()),
             key,

@@ -45,6 +45,7 @@ const FORGED: &str = "under the exponent 1 everybody can sign, and the chain is 
 const POINT: &str = "RFC 5480 2.2 rules this form out";
 const NULL: &str = "RFC 3279 2.3.1 wants NULL; OpenSSL does not look";
 const CURVE: &str = "it is weak, or no program of the web takes it; OpenSSL goes by the bits";
+const ML_DSA: &str = "RFC 9881; OpenSSL knows these keys since 3.5";
 const CABF: &str = "OpenSSL knows no such profile";
 
 pub(super) const DIFFERENCES: &[Difference] = &[
@@ -78,6 +79,9 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         "error 26",
         "anyExtendedKeyUsage limits nothing (RFC 5280 4.2.1.12)",
     ),
+    refuses("leaf-ml-dsa-44", "error 66", ML_DSA),
+    refuses("leaf-ml-dsa-65", "error 66", ML_DSA),
+    refuses("leaf-ml-dsa-87", "error 66", ML_DSA),
     // Refused here: form.
     accepts("leaf-octet-behind-an-extension", DER),
     accepts("ca-octet-behind-an-extension", DER),

@@ -11,7 +11,19 @@ use super::{Case, accepted, refused, told};
 
 const P256: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
+/// The content of their AlgorithmIdentifiers, and how long such keys are (RFC 9881 section 4).
+const ML_DSA_44: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11", 1312);
+const ML_DSA_65: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12", 1952);
+const ML_DSA_87: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x13", 2592);
+const ML_DSA_44_WITH_NULL: (&[u8], usize) =
+    (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11\x05\x00", 1312);
+const HASH_ML_DSA_44: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x20", 1312);
 const RSA_WITHOUT_NULL: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+
+/// A key of a kind that the system's OpenSSL need not know. Nothing is signed with it.
+fn unknown((algorithm, length): (&[u8], usize)) -> Option<Vec<u8>> {
+    Some(spki(algorithm, &vec![7; length]))
+}
 
 /// The key, with its curve spelled out.
 fn explicit(kind: Kind) -> Vec<u8> {
@@ -159,6 +171,27 @@ pub(super) const CASES: &[Case] = &[
     }),
     told("ca-dsa", "that is not taken", |c| {
         c.ca().key(Kind::Dsa);
+    }),
+    accepted("leaf-ml-dsa-44", |c| {
+        c.leaf.spki = unknown(ML_DSA_44);
+    }),
+    accepted("leaf-ml-dsa-65", |c| {
+        c.leaf.spki = unknown(ML_DSA_65);
+    }),
+    accepted("leaf-ml-dsa-87", |c| {
+        c.leaf.spki = unknown(ML_DSA_87);
+    }),
+    refused("leaf-hash-ml-dsa-44", "key-kind", |c| {
+        c.leaf.spki = unknown(HASH_ML_DSA_44);
+    }),
+    told("ca-ml-dsa-44", "that is not taken", |c| {
+        c.ca().spki = unknown(ML_DSA_44);
+    }),
+    told("anchor-ml-dsa-44", "that is not taken", |c| {
+        c.root.spki = unknown(ML_DSA_44);
+    }),
+    refused("leaf-ml-dsa-with-null", "key-parameters", |c| {
+        c.leaf.spki = unknown(ML_DSA_44_WITH_NULL);
     }),
     refused("leaf-rsa-without-null", "key-parameters", |c| {
         c.leaf.spki = Some(without_null());

@@ -1,0 +1,232 @@
+//! A file of keys, or its journal, as SQLite reads and writes it.
+//!
+//! Hosts close descriptors that they do not know, and use their numbers again. So what was read counts
+//! only if the number is that of the same file afterwards; it is looked at again right before each write;
+//! and it is closed only if it is ours. Locks are those of open files (F_OFD_SETLK, fcntl(2)), on the
+//! bytes on which every SQLite locks: another copy of this library in the process, another process, and
+//! the command, which locks by process, all keep one another out.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use rusqlite::ffi::{
+    SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSTAT, SQLITE_IOERR_FSYNC, SQLITE_IOERR_LOCK,
+    SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_UNLOCK,
+    SQLITE_IOERR_WRITE, SQLITE_LOCK_NONE, SQLITE_LOCK_PENDING, SQLITE_LOCK_RESERVED,
+    SQLITE_LOCK_SHARED, SQLITE_OK,
+};
+
+use crate::folder::FileId;
+
+/// Where SQLite locks (os.h); no page is ever there.
+const PENDING: i64 = 0x4000_0000;
+const RESERVED: i64 = PENDING + 1;
+const SHARED: i64 = PENDING + 2;
+const SHARED_SIZE: i64 = 510;
+
+/// What SQLite is told: nothing, or an error of its own.
+pub(super) type Code = Result<(), c_int>;
+
+/// An open file.
+pub(super) struct File {
+    number: RawFd,
+    id: FileId,
+    lock: c_int,
+}
+
+impl File {
+    /// Takes a descriptor of this file over.
+    pub(super) fn new(descriptor: OwnedFd, id: FileId) -> Self {
+        Self { number: descriptor.into_raw_fd(), id, lock: SQLITE_LOCK_NONE }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.id.is_of(self.number)
+    }
+
+    /// The number, if it still is that of this file.
+    fn number(&self, otherwise: c_int) -> Result<RawFd, c_int> {
+        if self.is_ours() { Ok(self.number) } else { Err(otherwise) }
+    }
+
+    /// Which file it is.
+    pub(super) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// What is missing at the end reads as zeros, and SQLite is told.
+    pub(super) fn read(&self, buffer: &mut [u8], offset: i64) -> Code {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let at = offset + done as i64;
+            // SAFETY: a buffer of this length; a number that is not open gives EBADF.
+            let read = again(|| unsafe {
+                libc::pread(self.number, rest.as_mut_ptr().cast(), rest.len(), at)
+            });
+            match read {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(_) => return Err(SQLITE_IOERR_READ),
+            }
+        }
+        self.number(SQLITE_IOERR_READ)?;
+        match buffer.get_mut(done..) {
+            Some(missing) if !missing.is_empty() => {
+                missing.fill(0);
+                Err(SQLITE_IOERR_SHORT_READ)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(&self, mut bytes: &[u8], mut offset: i64) -> Code {
+        while !bytes.is_empty() {
+            let number = self.number(SQLITE_IOERR_WRITE)?;
+            // SAFETY: bytes of this length.
+            let written = again(|| unsafe {
+                libc::pwrite(number, bytes.as_ptr().cast(), bytes.len(), offset)
+            });
+            let written = written.map_err(|error| code_of(&error, SQLITE_IOERR_WRITE))?;
+            bytes = bytes.get(written..).unwrap_or_default();
+            offset += written as i64;
+        }
+        Ok(())
+    }
+
+    /// Cuts it off.
+    pub(super) fn truncate(&self, size: i64) -> Code {
+        let number = self.number(SQLITE_IOERR_TRUNCATE)?;
+        // SAFETY: no memory is involved.
+        let cut = again(|| unsafe { libc::ftruncate(number, size) as isize });
+        cut.map(drop).map_err(|error| code_of(&error, SQLITE_IOERR_TRUNCATE))
+    }
+
+    /// Brings it to the disk.
+    pub(super) fn sync(&self) -> Code {
+        let number = self.number(SQLITE_IOERR_FSYNC)?;
+        // SAFETY: no memory is involved.
+        let done = again(|| unsafe { libc::fdatasync(number) as isize });
+        done.map(drop).map_err(|error| code_of(&error, SQLITE_IOERR_FSYNC))
+    }
+
+    /// How large it is now.
+    pub(super) fn size(&self) -> Result<i64, c_int> {
+        self.id.size_now(self.number).ok_or(SQLITE_IOERR_FSTAT)
+    }
+
+    /// Takes a lock of this level, as SQLite's own file system does (os_unix.c, unixLock). Never waits.
+    pub(super) fn lock(&mut self, level: c_int) -> Code {
+        if self.lock >= level {
+            return Ok(());
+        }
+        self.number(SQLITE_IOERR_LOCK)?;
+        match level {
+            SQLITE_LOCK_SHARED => {
+                self.set(libc::F_RDLCK, PENDING, 1)?;
+                let shared = self.set(libc::F_RDLCK, SHARED, SHARED_SIZE);
+                self.set(libc::F_UNLCK, PENDING, 1).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+                shared?;
+            }
+            SQLITE_LOCK_RESERVED => self.set(libc::F_WRLCK, RESERVED, 1)?,
+            _ => {
+                // Readers that come now wait. (Who rolls a journal back comes from a shared lock.)
+                if self.lock == SQLITE_LOCK_RESERVED {
+                    self.set(libc::F_WRLCK, PENDING, 1)?;
+                    self.lock = SQLITE_LOCK_PENDING;
+                }
+                self.set(libc::F_WRLCK, SHARED, SHARED_SIZE)?;
+            }
+        }
+        self.lock = level;
+        Ok(())
+    }
+
+    /// Goes down to a shared lock, or to none.
+    pub(super) fn unlock(&mut self, level: c_int) -> Code {
+        if self.lock <= level {
+            return Ok(());
+        }
+        self.number(SQLITE_IOERR_UNLOCK)?;
+        if level == SQLITE_LOCK_SHARED {
+            self.set(libc::F_RDLCK, SHARED, SHARED_SIZE).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+            self.set(libc::F_UNLCK, PENDING, 2).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+        } else {
+            self.set(libc::F_UNLCK, 0, 0).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+        }
+        self.lock = level;
+        Ok(())
+    }
+
+    /// Whether anybody is about to write.
+    pub(super) fn is_reserved(&self) -> Result<bool, c_int> {
+        if self.lock > SQLITE_LOCK_SHARED {
+            return Ok(true);
+        }
+        let number = self.number(SQLITE_IOERR_LOCK)?;
+        let mut lock = region(libc::F_WRLCK, RESERVED, 1);
+        // SAFETY: a lock to ask for, in which the answer is written.
+        match unsafe { libc::fcntl(number, libc::F_OFD_GETLK, &raw mut lock) } {
+            0 => Ok(c_int::from(lock.l_type) != libc::F_UNLCK),
+            _ => Err(SQLITE_IOERR_LOCK),
+        }
+    }
+
+    fn set(&self, kind: c_int, start: i64, length: i64) -> Code {
+        let lock = region(kind, start, length);
+        // SAFETY: a lock to take, which is read.
+        let set = again(|| unsafe {
+            libc::fcntl(self.number, libc::F_OFD_SETLK, &raw const lock) as isize
+        });
+        set.map(drop).map_err(|error| match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::EACCES | libc::ENOLCK) => SQLITE_BUSY,
+            _ => SQLITE_IOERR_LOCK,
+        })
+    }
+
+    /// Gives the descriptor, and its locks, back to the system.
+    pub(super) fn close(&self) {
+        if self.is_ours() {
+            // SAFETY: it is ours: nobody else knows it.
+            drop(unsafe { OwnedFd::from_raw_fd(self.number) });
+        }
+    }
+}
+
+/// SQLite's code for what a result holds.
+pub(super) fn code(result: Code) -> c_int {
+    result.err().unwrap_or(SQLITE_OK)
+}
+
+fn code_of(error: &io::Error, otherwise: c_int) -> c_int {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => SQLITE_FULL,
+        _ => otherwise,
+    }
+}
+
+fn region(kind: c_int, start: i64, length: i64) -> libc::flock {
+    // SAFETY: a plain structure, for which zeros are a value; `l_pid` has to be 0.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = start;
+    lock.l_len = length;
+    lock
+}
+
+/// A system call, again as long as signals interrupt it.
+fn again(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    loop {
+        match usize::try_from(call()) {
+            Ok(done) => return Ok(done),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
