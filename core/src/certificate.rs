@@ -1,28 +1,30 @@
 //! A certificate as evidence: what peerkey reads in it (RFC 5280).
 
+mod text;
+
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::oid_registry::OidRegistry;
 use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::x509::X509Name;
+
+pub use text::printable;
+use text::{name_text, shown};
 
 use crate::crypto::Crypto;
 #[cfg(feature = "pkix")]
-use crate::decide::Examined;
+use crate::decide::{Asked, Examined, foresee};
 use crate::key::{Key, KeyError};
 use crate::peer::{Email, HostName, Name, address_from_octets};
+#[cfg(feature = "pkix")]
+use crate::query::Role;
 use crate::slot::Slot;
 
 /// A longer certificate is not read. TLS stacks refuse whole chains of less (OpenSSL: 100 kB), and what
 /// post-quantum signatures make is half as long.
 pub const LONGEST: usize = 128 << 10;
-
-/// What a certificate says of itself is cut to so many characters in texts for people.
-const SHOWN: usize = 120;
 
 /// A parsed certificate, with its DER. A copy is the same one.
 #[derive(Clone)]
@@ -161,6 +163,34 @@ impl std::error::Error for CertificateError {}
 impl Certificate {
     /// Reads one DER certificate, and nothing behind it. No signature is checked.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        Self::taken_apart(der).map(|(certificate, _)| certificate)
+    }
+
+    /// The same for a peer's certificate (`is_leaf`) or a CA's that is likely to stand in a path: what is
+    /// checked there is looked at while it is taken apart anyway.
+    #[cfg(feature = "pkix")]
+    pub fn from_der_for_path(
+        der: &[u8],
+        role: Role,
+        is_leaf: bool,
+    ) -> Result<Self, CertificateError> {
+        Self::foreseen(der, Asked::of_path(role, is_leaf))
+    }
+
+    /// The same for an anchor.
+    #[cfg(feature = "pkix")]
+    pub(crate) fn from_der_for_anchor(der: &[u8]) -> Result<Self, CertificateError> {
+        Self::foreseen(der, Asked::of_anchor())
+    }
+
+    #[cfg(feature = "pkix")]
+    fn foreseen(der: &[u8], asked: Asked) -> Result<Self, CertificateError> {
+        let (certificate, parsed) = Self::taken_apart(der)?;
+        foresee(&certificate, parsed, asked);
+        Ok(certificate)
+    }
+
+    fn taken_apart(der: &[u8]) -> Result<(Self, X509Certificate<'_>), CertificateError> {
         if der.len() > LONGEST {
             let why = format!("{} bytes are too long for a certificate", der.len());
             return Err(CertificateError(why));
@@ -171,7 +201,7 @@ impl Certificate {
             return Err(CertificateError(format!("{} bytes behind the certificate", rest.len())));
         }
         let limits = limits(&parsed)?;
-        Ok(Self(Arc::new(Content {
+        let certificate = Self(Arc::new(Content {
             fingerprint: Sha256::digest(der).into(),
             signed: Sha256::digest(parsed.tbs_certificate.as_ref()).into(),
             subject: parsed.subject().as_raw().to_vec(),
@@ -188,7 +218,8 @@ impl Certificate {
             key: Slot::default(),
             #[cfg(feature = "pkix")]
             examined: Slot::default(),
-        })))
+        }));
+        Ok((certificate, parsed))
     }
 
     /// The certificate itself.
@@ -284,46 +315,6 @@ impl fmt::Display for Certificate {
             (subject, _) => write!(f, "\"{subject}\""),
         }
     }
-}
-
-/// Text of a peer's, made safe for a terminal and a log: no control and no format characters.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_format(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// A distinguished name as text. Of all object identifiers only these two families name its parts: the
-/// first certificate of a process need not wait for the others.
-fn name_text(name: &X509Name<'_>) -> String {
-    static PARTS: LazyLock<OidRegistry<'static>> =
-        LazyLock::new(|| OidRegistry::default().with_x509().with_pkcs9());
-    name.to_string_with_registry(&PARTS).unwrap_or_else(|_| "a name that cannot be read".into())
-}
-
-/// The same, cut to what a sentence can hold.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        None => printable(text),
-        Some((end, _)) => printable(&text[..end]) + "...",
-    }
-}
-
-/// Unicode's format characters and separators of lines (categories Cf, Zl and Zp), which change how
-/// what stands around them is shown.
-fn is_format(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
-        | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn limits(parsed: &X509Certificate<'_>) -> Result<Limits, CertificateError> {
@@ -454,15 +445,6 @@ mod tests {
         assert!(!covers("a@example.org"));
         let whole = CertificateName::Wildcard(HostName::parse("org").unwrap());
         assert!(!whole.covers(&Name::parse("example.org").unwrap()));
-    }
-
-    #[test]
-    fn what_a_terminal_obeys_is_escaped() {
-        for c in ['\u{ad}', '\u{61c}', '\u{9b}', '\u{180e}', '\u{2066}', '\u{fffb}', '\u{e0041}'] {
-            assert_eq!(printable(&c.to_string()), c.escape_unicode().to_string());
-        }
-        assert_eq!(shown(&"\u{1b}".repeat(9999)).len(), "\\u{1b}".len() * SHOWN + "...".len());
-        assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}");
     }
 
     #[test]

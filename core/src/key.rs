@@ -178,6 +178,15 @@ pub(crate) fn is_too_long(key: &[u8]) -> bool {
     der::rsa_public_key(key).is_some_and(|key| !is_bearable(key))
 }
 
+/// n and e of an RSAPublicKey (RFC 8017 appendix A.1.1) as big-endian numbers; None where they are
+/// negative or zero.
+#[cfg(feature = "pkix")]
+pub fn rsa_numbers(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let positive =
+        |number: &[u8]| number.first().is_some_and(|b| b & 0x80 == 0) && bits(number) > 0;
+    der::rsa_public_key(key).filter(|(n, e)| positive(n) && positive(e))
+}
+
 /// rsaEncryption with NULL parameters, then RSASSA-PSS without (RFC 4055 section 1.2).
 fn rsa_forms(bits: &[u8]) -> Result<Vec<Vec<u8>>, KeyError> {
     let (n, e) = der::rsa_public_key(bits).ok_or(KeyError::Malformed)?;

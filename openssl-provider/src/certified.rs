@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use peerkey_core::certificate::{Certificate, CertificateError};
+use peerkey_core::query::Role;
 
-use crate::bindings::{EVP_PKEY, OPENSSL_STACK, X509, X509_NAME, X509_PUBKEY, X509_V_OK};
+use crate::bindings::{EVP_PKEY, OPENSSL_STACK, X509, X509_NAME, X509_V_OK};
 use crate::memory::encoded;
 use crate::openssl::OpenSsl;
 
@@ -51,22 +52,22 @@ impl<'a> Certified<'a> {
 
     /// What peerkey reads in it.
     pub(crate) fn read(self) -> Result<Certificate, CertificateError> {
-        self.read_as(self.der())
+        self.read_as(self.der(), None, false)
     }
 
-    /// The same where its DER is at hand.
-    pub(crate) fn read_as(self, der: Vec<u8>) -> Result<Certificate, CertificateError> {
-        self.openssl.policies.remembered().certificate(der)
-    }
-
-    /// The DER of its SubjectPublicKeyInfo.
-    pub(crate) fn spki(self) -> Vec<u8> {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the certificate is valid; i2d functions write what they measured.
-        unsafe {
-            let key: *const X509_PUBKEY = crypto.X509_get_X509_PUBKEY(self.raw);
-            encoded(|out| crypto.i2d_X509_PUBKEY(key, out)).unwrap_or_default()
-        }
+    /// The same where its DER is at hand. `for_path` says whose certificate it is to be, the peer's own
+    /// (`is_leaf`) or a CA's, where it is likely to stand in a path of ours.
+    pub(crate) fn read_as(
+        self,
+        der: Vec<u8>,
+        for_path: Option<Role>,
+        is_leaf: bool,
+    ) -> Result<Certificate, CertificateError> {
+        let read = |der: &[u8]| match for_path {
+            Some(role) => Certificate::from_der_for_path(der, role, is_leaf),
+            None => Certificate::from_der(der),
+        };
+        self.openssl.policies.remembered().certificate(der, read)
     }
 
     /// Its key, decoded; None if OpenSSL cannot.

@@ -16,6 +16,7 @@ use crate::bindings::{
     RSA_PSS_SALTLEN_DIGEST, X509_PUBKEY,
 };
 use crate::certified::Certified;
+use crate::keys::Key;
 use crate::openssl::OpenSsl;
 use peerkey_guest::recent::{Recent, soon};
 
@@ -44,14 +45,18 @@ impl Default for Caches {
 }
 
 impl Caches {
-    /// Reads a certificate. The same ones come again and again, and reading one takes ten times as long
-    /// as a look-up.
-    pub(crate) fn certificate(&self, der: Vec<u8>) -> Result<Certificate, CertificateError> {
+    /// Reads a certificate, with `read` if it is not remembered. The same ones come again and again, and
+    /// reading one takes ten times as long as a look-up.
+    pub(crate) fn certificate(
+        &self,
+        der: Vec<u8>,
+        read: impl FnOnce(&[u8]) -> Result<Certificate, CertificateError>,
+    ) -> Result<Certificate, CertificateError> {
         let known = soon(&self.certificates).and_then(|known| known.get(&der));
         if let Some(certificate) = known {
             return Ok(certificate);
         }
-        let certificate = Certificate::from_der(&der)?;
+        let certificate = read(&der)?;
         if der.len() > REMEMBERED {
             return Ok(certificate);
         }
@@ -62,30 +67,11 @@ impl Caches {
     }
 }
 
-/// A key of OpenSSL's that we hold a reference to.
-struct Key {
-    openssl: &'static OpenSsl,
-    raw: *mut EVP_PKEY,
-}
-
-// SAFETY: an EVP_PKEY that is only read may be used by several threads (openssl-threads(7)), and its
-// count of references is atomic.
-unsafe impl Send for Key {}
-// SAFETY: as above.
-unsafe impl Sync for Key {}
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        // SAFETY: the reference is ours.
-        unsafe { self.openssl.crypto.EVP_PKEY_free(self.raw) }
-    }
-}
-
 /// The host's cryptography for one verification, with the keys of the certificates presented: to
 /// decode a key again costs 120 µs with OpenSSL 3.0.
 pub(crate) struct HostCrypto<'a> {
     openssl: &'static OpenSsl,
-    presented: Vec<Certified<'a>>,
+    presented: Vec<(Certified<'a>, Certificate)>,
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
@@ -94,9 +80,12 @@ unsafe impl Sync for HostCrypto<'_> {}
 unsafe impl Send for HostCrypto<'_> {}
 
 impl<'a> HostCrypto<'a> {
-    /// The cryptography of this copy of OpenSSL.
-    pub(crate) fn new(openssl: &'static OpenSsl, presented: &[Certified<'a>]) -> Self {
-        Self { openssl, presented: presented.to_vec() }
+    /// The cryptography of this copy of OpenSSL, with what was presented and what was read in it.
+    pub(crate) fn new(
+        openssl: &'static OpenSsl,
+        presented: Vec<(Certified<'a>, Certificate)>,
+    ) -> Self {
+        Self { openssl, presented }
     }
 
     /// Runs `body` with it as core wants it.
@@ -122,7 +111,8 @@ impl<'a> HostCrypto<'a> {
         }
         let spki = spki(&algorithm.key, key);
         let right = self.openssl.quietly(|| {
-            self.with_key(&spki, |key| self.digest_verify(algorithm, key, message, signature))
+            let body = |raw| self.digest_verify(algorithm, raw, message, signature);
+            self.with_key((&algorithm.key, key), &spki, body)
         });
         if right && let Some(mut signatures) = soon(remembered) {
             signatures.put(hash, ());
@@ -130,29 +120,28 @@ impl<'a> HostCrypto<'a> {
         right
     }
 
-    /// Runs `body` with the key of a SubjectPublicKeyInfo; false where it cannot be decoded.
-    fn with_key(&self, spki: &[u8], body: impl FnOnce(*mut EVP_PKEY) -> bool) -> bool {
-        let presented = self.presented.iter().find(|presented| presented.spki() == spki);
-        if let Some(key) = presented.and_then(|presented| presented.key()) {
+    /// Runs `body` with the key of a SubjectPublicKeyInfo, here also in its two parts; false where it
+    /// cannot be decoded.
+    fn with_key(
+        &self,
+        (kind, bits): (&[u8], &[u8]),
+        spki: &[u8],
+        body: impl FnOnce(*mut EVP_PKEY) -> bool,
+    ) -> bool {
+        let presented = self.presented.iter().find(|(_, read)| read.spki() == spki);
+        if let Some(key) = presented.and_then(|(presented, _)| presented.key()) {
             return body(key);
         }
         let hash: [u8; 32] = Sha256::digest(spki).into();
         let keys = &self.openssl.policies.remembered().keys;
         if let Some(key) = soon(keys).and_then(|keys| keys.get(&hash)) {
-            return body(key.raw);
+            return body(key.raw());
         }
-        let Some(key) = self.decoded(spki).map(Arc::new) else { return false };
+        let key = Key::of(self.openssl, kind, bits, spki).map(Arc::new);
+        let Some(key) = key else { return false };
         let forgotten = soon(keys).map(|mut keys| keys.put(hash, Arc::clone(&key)));
         drop(forgotten);
-        body(key.raw)
-    }
-
-    fn decoded(&self, spki: &[u8]) -> Option<Key> {
-        let mut next = spki.as_ptr();
-        let length = spki.len().try_into().ok()?;
-        // SAFETY: `next` points at that many bytes.
-        let raw = unsafe { self.openssl.crypto.d2i_PUBKEY(null_mut(), &raw mut next, length) };
-        (!raw.is_null()).then_some(Key { openssl: self.openssl, raw })
+        body(key.raw())
     }
 
     fn digest_verify(
@@ -363,7 +352,7 @@ mod tests {
                 // Behind the algorithm comes the BIT STRING: tag, length, unused bits.
                 let rest = &der[at + known.len()..];
                 let header = 2 + if rest[1] & 0x80 == 0 { 0 } else { usize::from(rest[1] & 0x7f) };
-                let host = HostCrypto::new(openssl(), &[]);
+                let host = HostCrypto::new(openssl(), Vec::new());
                 host.verify(algorithm, &rest[header + 1..], text, signature)
             })
         };
@@ -417,7 +406,7 @@ mod tests {
             let pair = KeyPair::new(c"EC", curve, 0);
             let (whole, compressed) = (pair.spki(false), pair.spki(true));
             assert!(compressed.len() < whole.len());
-            HostCrypto::new(openssl(), &[]).with(|crypto| {
+            HostCrypto::new(openssl(), Vec::new()).with(|crypto| {
                 let read = |spki: &[u8]| CoreKey::from_spki(spki, crypto).unwrap();
                 assert_eq!(read(&whole), read(&compressed), "{curve:?}");
             });

@@ -45,10 +45,11 @@ pub(crate) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Reads them. Nothing is decided, and nothing is changed.
-    pub(crate) fn of(context: Context<'a>) -> Result<Self, CannotDecide> {
+    /// `has_paths` says whether the policy may look for a path through them.
+    pub(crate) fn of(context: Context<'a>, has_paths: bool) -> Result<Self, CannotDecide> {
         let ssl = context.ssl().ok_or("the verification belongs to no connection")?;
         let role = if ssl.is_server() { Role::Client } else { Role::Server };
-        let mut facts = Self::read(context, role, peer(context, Some(ssl), role)?)?;
+        let mut facts = Self::read(context, role, peer(context, Some(ssl), role)?, has_paths)?;
         facts.ssl = Some(ssl);
         facts.read_connection(ssl);
         Ok(facts)
@@ -58,18 +59,25 @@ impl<'a> Facts<'a> {
     /// by a callback of its own.
     pub(crate) fn at_store(context: Context<'a>, is_smime: bool) -> Result<Self, CannotDecide> {
         if context.known_ssl().is_some() {
-            return Self::of(context);
+            return Self::of(context, false);
         }
         // Whom the program expects counts; what is claimed is claimed by whoever comes.
         let peer = peer(context, None, Role::Server)?;
-        let mut facts = Self::read(context, Role::Client, peer)?;
+        let mut facts = Self::read(context, Role::Client, peer, false)?;
         facts.protocol = is_smime.then(|| Protocol::parse("smime")).flatten().into();
         Ok(facts)
     }
 
-    fn read(context: Context<'a>, role: Role, peer: Peer) -> Result<Self, CannotDecide> {
+    fn read(
+        context: Context<'a>,
+        role: Role,
+        peer: Peer,
+        has_paths: bool,
+    ) -> Result<Self, CannotDecide> {
         let leaf = context.leaf();
-        let (certificate, unreadable_leaf) = match leaf.map(Certified::read).transpose() {
+        let for_path = has_paths.then_some(role);
+        let read = |leaf: Certified<'_>| leaf.read_as(leaf.der(), for_path, true);
+        let (certificate, unreadable_leaf) = match leaf.map(read).transpose() {
             Ok(certificate) => (certificate, None),
             Err(error) => (None, Some(error)),
         };
@@ -93,11 +101,11 @@ impl<'a> Facts<'a> {
             port: None,
             time: context.parameters().check_time().unwrap_or_else(now),
         };
-        facts.read_intermediates(context);
+        facts.read_intermediates(context, for_path);
         Ok(facts)
     }
 
-    fn read_intermediates(&mut self, context: Context<'a>) {
+    fn read_intermediates(&mut self, context: Context<'a>, for_path: Option<Role>) {
         let mut room = Room::default();
         for certified in context.untrusted() {
             let der = certified.der();
@@ -109,7 +117,7 @@ impl<'a> Facts<'a> {
                 self.presented.push(certified);
                 continue;
             }
-            let read = certified.read_as(der);
+            let read = certified.read_as(der, for_path, false);
             let place = self.presented.len();
             self.presented.push(certified);
             match read {
@@ -160,9 +168,16 @@ impl<'a> Facts<'a> {
         &self.protocol
     }
 
-    /// The host's cryptography, with the keys that were presented.
+    /// The host's cryptography, with the keys that were presented. To be asked for before the question,
+    /// which takes what was read of them.
     pub(crate) fn crypto(&self) -> HostCrypto<'a> {
-        HostCrypto::new(self.openssl, &self.presented)
+        let leaf = self.evidence.leaf.as_ref().map(|leaf| (0, leaf));
+        let others = self.places.iter().copied().zip(&self.evidence.intermediates);
+        let presented = leaf.into_iter().chain(others);
+        let presented = presented.filter_map(|(place, certificate)| {
+            Some((*self.presented.get(place)?, certificate.clone()))
+        });
+        HostCrypto::new(self.openssl, presented.collect())
     }
 
     /// The facts as a question, which the evidence goes with; or why whatever the peer presented cannot

@@ -13,6 +13,7 @@ mod facts;
 mod hello;
 mod hook;
 mod inert;
+mod keys;
 mod marks;
 mod memory;
 mod native;

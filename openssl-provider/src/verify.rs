@@ -62,7 +62,8 @@ impl Judge<'_> {
 
     fn judge(&mut self, policy: &Borrowed<'_>) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
-        let mut facts = openssl.quietly(|| Facts::of(self.context))?;
+        let has_paths = policy.meta().anchors > 0;
+        let mut facts = openssl.quietly(|| Facts::of(self.context, has_paths))?;
         let host = openssl.quietly(|| facts.crypto());
         host.with(|crypto| {
             let query = match facts.query(&openssl.settings.executable, crypto) {

@@ -23,7 +23,7 @@ mod tests;
 mod tofu;
 
 #[cfg(feature = "pkix")]
-pub(crate) use strict::Examined;
+pub(crate) use strict::{Asked, Examined, foresee};
 
 use authority::Findings;
 use cases::{CaseState, Level, Requirement};

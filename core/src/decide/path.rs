@@ -99,7 +99,7 @@ impl Search<'_> {
     /// An anchor that is itself the presented certificate vouches for it, if it is valid now.
     fn itself(&self) -> Result<Option<Found>, StoreError> {
         let policy = self.decision.policy;
-        let Some(anchor) = policy.anchor_itself(self.authority, &self.leaf.fingerprint())? else {
+        let Some(anchor) = policy.anchor_itself(self.authority, self.leaf)? else {
             return Ok(None);
         };
         let leaf = self.leaf;

@@ -19,8 +19,13 @@ pub(crate) enum Purpose {
 
 impl Purpose {
     pub(super) fn of(case: &CaseState, role: Role) -> Self {
+        let is_email = case.protocol.as_ref().is_some_and(|p| p.as_str() == "smime");
+        if is_email { Self::Email } else { Self::of_role(role) }
+    }
+
+    /// For TLS.
+    pub(super) fn of_role(role: Role) -> Self {
         match role {
-            _ if case.protocol.as_ref().is_some_and(|p| p.as_str() == "smime") => Self::Email,
             Role::Server => Self::Server,
             Role::Client => Self::Client,
         }

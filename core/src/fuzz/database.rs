@@ -81,9 +81,10 @@ fn columns(connection: &Connection) -> Vec<String> {
     let names: Vec<(String, String)> = names.map(Result::unwrap).collect();
     let set =
         |(table, column): &(String, String)| format!("UPDATE OR IGNORE {table} SET {column} = ?1");
-    let mut statement = connection.prepare("SELECT name FROM meta").unwrap();
+    let mut statement = connection.prepare("SELECT word FROM word WHERE what = 'meta'").unwrap();
     let settings = statement.query_map([], |row| row.get(0)).unwrap();
     let settings: Vec<String> = settings.map(Result::unwrap).collect();
-    let meta = settings.iter().map(|n| format!("UPDATE meta SET value = ?1 WHERE name = '{n}'"));
-    names.iter().filter(|(table, _)| table != "meta").map(set).chain(meta).collect()
+    let setting =
+        |n: &String| format!("UPDATE word SET value = ?1 WHERE what = 'meta' AND word = '{n}'");
+    names.iter().map(set).chain(settings.iter().map(setting)).collect()
 }

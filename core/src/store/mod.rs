@@ -21,7 +21,6 @@ pub use pages::{Header, Pages};
 pub(crate) use read::StoredAnchor;
 pub use read::{Compiled, Meta};
 pub(crate) use read::{StoredAuthority, StoredBinding, StoredDenial, StoredLimit, StoredRule};
-pub(crate) use schema::StoredScope;
 #[cfg(feature = "source")]
 pub(crate) use schema::{PrefixLengths, keys_of};
 pub use schema::{SCHEMA, file_name};

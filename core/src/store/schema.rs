@@ -24,8 +24,13 @@ pub(crate) const EVERY_PROTOCOL: &str = "*";
 
 #[cfg(feature = "source")]
 pub(super) const TABLES: &str = "
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE source (path TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
+-- What is looked up by one word, in one table: SQLite reads all of these statements in each process
+-- that asks anything. 'meta': a setting, its value. 'source': a file, its SHA-256. 'protocol': a name, the
+-- one that it means, and whether rules tell it apart. 'application': an executable that rules tell apart.
+-- 'program': an executable, what it speaks, and where that stands. 'child': a domain, and a name that rules
+-- single out below it (a wildcard certificate covers it too). What is not here is like any other.
+CREATE TABLE word (what TEXT NOT NULL, word TEXT NOT NULL, value NOT NULL, more,
+  PRIMARY KEY (what, word, value)) WITHOUT ROWID;
 
 -- Peers and protocols are one pattern or name a line; NULL is everywhere.
 CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
@@ -34,7 +39,7 @@ CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds INTEGER NOT NULL, users 
   rotate_with TEXT NOT NULL, keys_per_peer INTEGER NOT NULL, forget_after INTEGER,
   min_age INTEGER NOT NULL, min_sightings INTEGER NOT NULL);
 CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
-  key BLOB NOT NULL, fingerprint BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
+  key BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
 CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);
 CREATE TABLE binding (peer TEXT NOT NULL, authority INTEGER NOT NULL, key BLOB NOT NULL,
   protocol TEXT NOT NULL, until INTEGER, place TEXT NOT NULL,
@@ -44,20 +49,10 @@ CREATE TABLE rule (id INTEGER PRIMARY KEY, place TEXT NOT NULL, peers TEXT, prot
   applications TEXT, role TEXT, until INTEGER, monitored INTEGER NOT NULL, accept TEXT NOT NULL);
 CREATE TABLE rule_match (pattern TEXT NOT NULL, protocol TEXT NOT NULL, rule INTEGER NOT NULL,
   PRIMARY KEY (pattern, protocol, rule)) WITHOUT ROWID;
--- The names that rules single out below a domain: a wildcard certificate covers them too.
-CREATE TABLE rule_child (domain TEXT NOT NULL, host TEXT NOT NULL, PRIMARY KEY (domain, host))
-  WITHOUT ROWID;
--- The values that rules tell apart. A name that is not here is like any other that is not.
-CREATE TABLE protocol (name TEXT PRIMARY KEY, meant TEXT NOT NULL, in_rule INTEGER NOT NULL)
-  WITHOUT ROWID;
-CREATE TABLE application (path TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE program (path TEXT PRIMARY KEY, protocol TEXT NOT NULL, place TEXT NOT NULL)
-  WITHOUT ROWID;
 
-CREATE TABLE ca_limit (id INTEGER PRIMARY KEY, peers TEXT, protocols TEXT, until INTEGER,
-  place TEXT NOT NULL);
-CREATE TABLE ca_limit_key (key BLOB NOT NULL, ca_limit INTEGER NOT NULL,
-  PRIMARY KEY (key, ca_limit)) WITHOUT ROWID;
+-- One row for each of a constraint's keys.
+CREATE TABLE ca_limit (key BLOB NOT NULL, id INTEGER NOT NULL, peers TEXT, protocols TEXT,
+  until INTEGER, place TEXT NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
 -- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
 CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
   place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
@@ -76,7 +71,6 @@ CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place BLOB NOT NULL, begin
 #[cfg(feature = "source")]
 pub(super) const INDEXES: &str = "
 CREATE INDEX anchor_subject ON anchor (subject, authority);
-CREATE INDEX anchor_fingerprint ON anchor (fingerprint, authority);
 CREATE INDEX crl_issuer ON crl (issuer, authority);
 CREATE INDEX nss_certificate_place ON nss_certificate (place);
 CREATE INDEX nss_certificate_subject ON nss_certificate (subject);

@@ -2,8 +2,8 @@
 
 use rusqlite::Row;
 
+use super::StoreError;
 use super::read::{Compiled, Shown};
-use super::{StoreError, StoredScope};
 use crate::certificate::printable;
 use crate::rule::Accept;
 
@@ -140,23 +140,28 @@ impl Compiled {
 
     /// The limits on CAs.
     pub fn constraints(&self) -> Result<Vec<ConstraintRow>, StoreError> {
-        let sql = "SELECT id, peers, protocols, until, place FROM ca_limit ORDER BY id";
+        let sql = "SELECT key, id, peers, protocols, until, place FROM ca_limit ORDER BY id";
+        let mut last = None;
+        let mut constraints: Vec<ConstraintRow> = Vec::new();
         let rows = self.collect(sql, [], |row| {
-            let scope = StoredScope::new(row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((row.get::<_, i64>(0)?, scope, text(row, 4)?))
+            let key = row.get(0).map(|key| crate::key::KeyHash(key).to_string())?;
+            let constraint = ConstraintRow {
+                keys: vec![key],
+                peers: lines(row.get(2)?),
+                protocols: lines(row.get(3)?),
+                until: row.get(4)?,
+                place: text(row, 5)?,
+            };
+            Ok((row.get::<_, i64>(1)?, constraint))
         })?;
-        let keys_of = "SELECT key FROM ca_limit_key WHERE ca_limit = ?1";
-        let row = |(id, scope, place): (i64, StoredScope, String)| {
-            let keys = self.collect(keys_of, [id], |row| row.get(0).map(crate::key::KeyHash))?;
-            Ok(ConstraintRow {
-                keys: keys.iter().map(ToString::to_string).collect(),
-                peers: lines(scope.peers),
-                protocols: lines(scope.protocols),
-                until: scope.until,
-                place,
-            })
-        };
-        rows.into_iter().map(row).collect()
+        for (id, mut constraint) in rows {
+            match constraints.last_mut().filter(|_| last == Some(id)) {
+                Some(same) => same.keys.append(&mut constraint.keys),
+                None => constraints.push(constraint),
+            }
+            last = Some(id);
+        }
+        Ok(constraints)
     }
 
     /// The denials.
@@ -176,9 +181,8 @@ impl Compiled {
 
     /// The files that went into it.
     pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
-        self.collect("SELECT path, sha256 FROM source ORDER BY path", [], |row| {
-            Ok(SourceRow { path: text(row, 0)?, sha256: row.get(1)? })
-        })
+        let sql = "SELECT word, value FROM word WHERE what = 'source' ORDER BY word";
+        self.collect(sql, [], |row| Ok(SourceRow { path: text(row, 0)?, sha256: row.get(1)? }))
     }
 
     fn authority_names(&self) -> Result<Vec<String>, StoreError> {

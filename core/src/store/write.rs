@@ -1,10 +1,13 @@
 //! Compilation: a validated policy becomes a new database file.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod protocols;
+
 use std::io::ErrorKind;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Transaction, params};
+use protocols::Protocols;
+use rusqlite::types::Null;
+use rusqlite::{Connection, OpenFlags, ToSql, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::read::serial_hash;
@@ -16,7 +19,6 @@ use crate::policy::{
     Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
     Rule, Scope, Tofu,
 };
-use crate::protocol::Protocol;
 use crate::query::Role;
 
 /// Writes a policy to a file that does not exist yet. Putting it in force is the caller's work, and so
@@ -89,18 +91,15 @@ impl Writer<'_> {
             self.denial(denial)?;
         }
         for (name, (meant, in_rule)) in &self.protocols.0 {
-            self.put("INSERT INTO protocol VALUES (?1, ?2, ?3)", params![name, meant, in_rule])?;
+            self.word("protocol", name, meant, in_rule)?;
         }
         for program in &policy.programs {
             let (protocol, place) = (program.protocol.as_str(), program.place.to_string());
-            self.put(
-                "INSERT INTO program VALUES (?1, ?2, ?3)",
-                params![program.path, protocol, place],
-            )?;
+            self.word("program", &program.path, protocol, place)?;
         }
         self.sources(policy)?;
         self.meta(policy, now, anchors, bindings)?;
-        self.put("INSERT INTO meta VALUES ('nss_closed', ?1)", [u8::from(nss_closed)])
+        self.word("meta", "nss_closed", u8::from(nss_closed), Null)
     }
 
     fn authority_kind(
@@ -149,15 +148,8 @@ impl Writer<'_> {
             | u8::from(anchor.purposes.email) << 2;
         let certificate = &anchor.certificate;
         self.put(
-            "INSERT INTO anchor VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                authority,
-                certificate.subject(),
-                anchor.key.0,
-                certificate.fingerprint(),
-                purposes,
-                certificate.der()
-            ],
+            "INSERT INTO anchor VALUES (NULL, ?1, ?2, ?3, ?4, ?5)",
+            params![authority, certificate.subject(), anchor.key.0, purposes, certificate.der()],
         )
     }
 
@@ -209,7 +201,7 @@ impl Writer<'_> {
             ],
         )?;
         for path in rule.applications.iter().flatten() {
-            self.put("INSERT OR IGNORE INTO application VALUES (?1)", [path])?;
+            self.word("application", path, "", Null)?;
         }
         let every_peer = vec![Pattern::Any];
         let protocols = protocols.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()]);
@@ -226,19 +218,18 @@ impl Writer<'_> {
     fn child(&self, pattern: &Pattern) -> rusqlite::Result<()> {
         let (Pattern::Host(host) | Pattern::Domain(host)) = pattern else { return Ok(()) };
         let Some(domain) = host.parent() else { return Ok(()) };
-        let sql = "INSERT OR IGNORE INTO rule_child VALUES (?1, ?2)";
-        self.put(sql, params![domain.as_str(), host.as_str()])
+        self.word("child", domain.as_str(), host.as_str(), Null)
     }
 
     fn constraint(&self, id: usize, constraint: &Constraint) -> rusqlite::Result<()> {
         let (peers, protocols) = self.scope(&constraint.scope);
         let place = constraint.place.to_string();
-        self.put(
-            "INSERT INTO ca_limit VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id, peers, protocols, constraint.scope.until, place],
-        )?;
+        let until = constraint.scope.until;
         for key in &constraint.cas {
-            self.put("INSERT OR IGNORE INTO ca_limit_key VALUES (?1, ?2)", params![key.0, id])?;
+            self.put(
+                "INSERT OR IGNORE INTO ca_limit VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![key.0, id, peers, protocols, until, place],
+            )?;
         }
         Ok(())
     }
@@ -261,10 +252,7 @@ impl Writer<'_> {
     fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
         for source in &policy.sources {
             let path = source.path.to_string_lossy();
-            self.put(
-                "INSERT OR REPLACE INTO source VALUES (?1, ?2)",
-                params![path, source.sha256],
-            )?;
+            self.word("source", &path, source.sha256, Null)?;
         }
         Ok(())
     }
@@ -298,7 +286,7 @@ impl Writer<'_> {
             ("bindings", bindings.to_string()),
         ];
         for (name, value) in values {
-            self.put("INSERT INTO meta VALUES (?1, ?2)", params![name, value])?;
+            self.word("meta", name, value, Null)?;
         }
         Ok(())
     }
@@ -306,6 +294,17 @@ impl Writer<'_> {
     fn scope(&self, scope: &Scope) -> (Option<String>, Option<String>) {
         let protocols = self.protocols.meant(scope.protocols.as_ref());
         (join(scope.peers.as_ref()), join(protocols.as_ref()))
+    }
+
+    fn word(
+        &self,
+        what: &str,
+        word: &str,
+        value: impl ToSql,
+        more: impl ToSql,
+    ) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO word VALUES (?1, ?2, ?3, ?4)";
+        self.put(sql, params![what, word, value, more])
     }
 
     fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
@@ -317,43 +316,6 @@ fn profile(kind: &AuthorityKind) -> &'static str {
     match kind {
         AuthorityKind::X509 { profile: Profile::Cabf, .. } => "cabf",
         _ => "rfc5280",
-    }
-}
-
-/// Each protocol name that can occur, what it means here, and whether rules tell it apart. STARTTLS and
-/// implicit TLS are one protocol, under the name that is written, unless both names are.
-struct Protocols(BTreeMap<String, (String, bool)>);
-
-impl Protocols {
-    fn of(policy: &Policy) -> Self {
-        let in_rules: BTreeSet<_> =
-            policy.rules.iter().filter_map(|rule| rule.protocols.as_ref()).flatten().collect();
-        let scopes = policy.authorities.iter().map(|authority| &authority.scope);
-        let scopes = scopes.chain(policy.constraints.iter().map(|constraint| &constraint.scope));
-        let pins = policy.authorities.iter().filter_map(|authority| match &authority.kind {
-            AuthorityKind::Pin { pins } => Some(pins),
-            _ => None,
-        });
-        let mut written: BTreeSet<&Protocol> = in_rules.clone();
-        written.extend(scopes.filter_map(|scope| scope.protocols.as_ref()).flatten());
-        written.extend(pins.flatten().filter_map(|pin| pin.protocols.as_ref()).flatten());
-        written.extend(policy.programs.iter().map(|program| &program.protocol));
-        let mut names = BTreeMap::new();
-        for protocol in &written {
-            let entry = (protocol.to_string(), in_rules.contains(protocol));
-            match protocol.counterpart() {
-                Some(other) if !written.contains(&other) => {
-                    names.insert(other.to_string(), entry.clone());
-                }
-                _ => {}
-            }
-            names.insert(protocol.to_string(), entry);
-        }
-        Self(names)
-    }
-
-    fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
-        protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
     }
 }
 
@@ -403,7 +365,8 @@ pub(super) mod tests {
         let more =
             [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
         for (name, value) in zero.chain(texts).chain(more) {
-            connection.execute("INSERT INTO meta VALUES (?1, ?2)", [name, value]).unwrap();
+            let sql = "INSERT INTO word VALUES ('meta', ?1, ?2, NULL)";
+            connection.execute(sql, [name, value]).unwrap();
         }
         connection
     }

@@ -15,9 +15,11 @@ pub(crate) use path::Link;
 pub(super) use path::broken;
 
 use facts::Facts;
+use x509_parser::prelude::X509Certificate;
 
 use super::purpose::Purpose;
 use crate::certificate::Certificate;
+use crate::query::Role;
 use crate::rule::Profile;
 
 /// Where in a path a certificate stands.
@@ -132,6 +134,19 @@ pub(crate) struct Asked {
     pub(super) profile: Profile,
 }
 
+impl Asked {
+    /// What most paths ask of the peer's certificate, or of a CA's below the anchor.
+    pub(crate) fn of_path(role: Role, is_leaf: bool) -> Self {
+        let place = if is_leaf { Place::Leaf } else { Place::Ca };
+        Self { place, purpose: Purpose::of_role(role), profile: Profile::Rfc5280 }
+    }
+
+    /// What most paths ask of their anchor.
+    pub(crate) fn of_anchor() -> Self {
+        Self { place: Place::Anchor, ..Self::of_path(Role::Server, false) }
+    }
+}
+
 /// What one certificate was found to be, by what was asked.
 pub(crate) type Examined = Vec<(Asked, Result<Link, &'static Row>)>;
 
@@ -150,16 +165,25 @@ pub(super) fn examine(certificate: &Certificate, asked: Asked) -> Result<Link, &
     found
 }
 
+/// Answers what will be asked of a certificate, while it is taken apart.
+pub(crate) fn foresee(certificate: &Certificate, parsed: X509Certificate<'_>, asked: Asked) {
+    let found = judge(&Facts { parsed, own: certificate, purpose: asked.purpose }, asked);
+    certificate.examined().with(|all| all.push((asked, found)));
+}
+
 fn examine_anew(certificate: &Certificate, asked: Asked) -> Result<Link, &'static Row> {
-    let facts = Facts::of(certificate, asked.purpose).ok_or(&UNREADABLE)?;
+    judge(&Facts::of(certificate, asked.purpose).ok_or(&UNREADABLE)?, asked)
+}
+
+fn judge(facts: &Facts<'_>, asked: Asked) -> Result<Link, &'static Row> {
     let fails = |check: &&Check| {
         check.row.is_made(asked.profile, Some(asked.place))
             && check.places.contains(&asked.place)
-            && (check.is_wrong)(&facts)
+            && (check.is_wrong)(facts)
     };
     match checks().find(fails) {
         Some(check) => Err(&check.row),
-        None => Ok(Link::of(&facts)),
+        None => Ok(Link::of(facts)),
     }
 }
 

@@ -16,6 +16,7 @@ use corpus::{Case, Expected, cases};
 use crate::certificate::Certificate;
 use crate::decide::purpose::Purpose;
 use crate::decide::strict::{self, Asked, Place};
+use crate::query::Role;
 use crate::rule::Profile;
 
 /// What peerkey says of a case, against what is expected.
@@ -113,6 +114,31 @@ fn every_row_is_what_stands_between() {
 fn passes(case: &Case) -> bool {
     let chain = Chain::new(case.make);
     chain.ask(&chain.make(), case.profile).is_ok()
+}
+
+/// What is looked at while a certificate is read is what a path would have found later.
+#[test]
+fn what_is_foreseen_is_found() {
+    let mut flaws = 0;
+    for case in cases() {
+        let made = Chain::new(case.make).make();
+        let ders = made.presented.iter().chain([&made.leaf, &made.anchor]);
+        for (der, role) in ders.flat_map(|der| [(der, Role::Server), (der, Role::Client)]) {
+            let Ok(plain) = Certificate::from_der(der) else { continue };
+            let foreseen = [
+                (Asked::of_path(role, true), Certificate::from_der_for_path(der, role, true)),
+                (Asked::of_path(role, false), Certificate::from_der_for_path(der, role, false)),
+                (Asked::of_anchor(), Certificate::from_der_for_anchor(der)),
+            ];
+            for (asked, certificate) in foreseen {
+                let found = format!("{:?}", [(asked, strict::examine(&plain, asked))]);
+                let known = certificate.unwrap().examined().with(|all| format!("{all:?}"));
+                assert_eq!(known, Some(found), "{}", case.name);
+                flaws += usize::from(strict::examine(&plain, asked).is_err());
+            }
+        }
+    }
+    assert!(flaws > 100, "{flaws}");
 }
 
 /// The anchors of Mozilla's root programme pass as anchors.
