@@ -56,10 +56,12 @@ impl<'a> Template<'a> {
         self.value(CKA_CLASS).is_none_or(|asked| asked == class.to_ne_bytes())
     }
 
-    /// Whether the object has all that is asked for, but for these attributes, of which that is known.
+    /// Whether the object has all that is asked for, but for these attributes, of which that is known: of
+    /// the first value, if a template names one twice.
     pub(crate) fn matches(&self, object: &Object, known: &[CK_ATTRIBUTE_TYPE]) -> bool {
         let has = |kind, asked: &[u8]| object.attribute(kind).is_some_and(|v| v.bytes() == asked);
-        self.0.iter().all(|(kind, asked)| known.contains(kind) || has(*kind, asked))
+        let is_known = |kind, asked| known.contains(&kind) && self.value(kind) == Some(asked);
+        self.0.iter().all(|(kind, asked)| is_known(*kind, *asked) || has(*kind, asked))
     }
 
     /// A copy that does not need the program's memory.

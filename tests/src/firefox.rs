@@ -186,6 +186,12 @@ impl Firefox {
         Judged::read(&self.marionette.script(VISIT, &json!([url])))
     }
 
+    /// Goes there as a person does, and photographs the window: a PNG.
+    pub fn photograph(&mut self, name: &str, server: SocketAddr) -> Vec<u8> {
+        let url = format!("https://{name}:{}/", server.port());
+        BASE64.decode(self.marionette.photograph(&url).as_bytes()).unwrap()
+    }
+
     /// Verifies a chain without a server, at a time in seconds since 1970. What is above the leaf stays in
     /// the profile.
     pub fn verify(&mut self, usage: Usage, host: Option<&str>, chain: &[X509], at: i64) -> Judged {

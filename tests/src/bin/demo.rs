@@ -1,15 +1,20 @@
 //! `make demo`: real programs visit real servers on loopback, with and without peerkey. The machine
-//! trusts three CAs: the web's, the company's and a government's.
+//! trusts three CAs: the web's, the company's and a government's. What Firefox shows is photographed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a demonstration stops where it stands"
 )]
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use peerkey_tests::artifacts;
 use peerkey_tests::daemon::Postgres;
+use peerkey_tests::firefox::{Firefox, Profile};
+use peerkey_tests::nss::Nss;
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, Visit};
 use peerkey_tests::run::run;
@@ -26,6 +31,10 @@ peers = [".corp.example"]
 ca = ["anchors/government.pem"]
 peers = [".br"]
 
+[authority.web]                       # the CAs that every program trusts by itself
+kind = "x509"
+anchors = ["anchors/roots.pem"]
+
 [authority.pins]                      # keys that were written down
 kind = "pin"
 [[authority.pins.key]]
@@ -36,8 +45,8 @@ spki = ["anchors/router.pem"]
 peers = ["router.lan"]
 accept = "pins"
 
-[default]                             # everything else as each program says by itself
-accept = "application"
+[default]                             # everything else
+accept = "web"
 "#;
 
 fn main() {
@@ -49,6 +58,7 @@ fn main() {
         site.write(&format!("config/anchors/{name}.pem"), ca.pem());
     }
     let roots = [&cast.web, &cast.company, &cast.government].map(Issued::pem).concat();
+    site.write("config/anchors/roots.pem", &roots);
     site.write("trust.pem", roots);
     site.apply(POLICY);
     println!(
@@ -60,10 +70,41 @@ fn main() {
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(140);
     table.set_header(["program", "peer", "what the server presents", "without", "with", "reason"]);
-    for act in cast.acts() {
+    let roots = [&cast.web, &cast.company, &cast.government];
+    let mut browsers = [("without", false), ("with", true)]
+        .map(|(name, module)| Browser::start(&site, name, module, &roots));
+    let pictures = artifacts::target_folder().join("demo");
+    let _ = fs::remove_dir_all(&pictures);
+    fs::create_dir_all(&pictures).unwrap();
+    for (number, act) in cast.acts().iter().enumerate() {
         act.play(&site, &mut table);
+        if act.clients != [Client::Psql] {
+            let picture = pictures.join(format!("{}-{}", number + 1, act.peer));
+            act.play_nss(&mut browsers, &picture, &mut table);
+        }
     }
-    println!("{table}");
+    println!("{table}\n\nWhat Firefox showed: {}", pictures.display());
+}
+
+/// Firefox, and the database of its profile for NSS's tools.
+struct Browser<'a> {
+    /// "with" or "without".
+    name: &'static str,
+    profile: Profile<'a>,
+    firefox: Firefox,
+}
+
+impl<'a> Browser<'a> {
+    fn start(site: &'a Site, name: &'static str, module: bool, roots: &[&Issued]) -> Self {
+        let profile = Profile::new(site, name);
+        for (number, root) in roots.iter().enumerate() {
+            profile.database.import(&format!("root-{number}"), &root.cert, "CT,C,C");
+        }
+        if module {
+            profile.database.add_peerkey("");
+        }
+        Self { name, firefox: profile.start(), profile }
+    }
 }
 
 fn indented(text: &str) -> String {
@@ -149,6 +190,38 @@ impl Act<'_> {
                 word(without),
                 word(with),
                 &self.reason(site, clients[0], stage.address()),
+            ]);
+        }
+    }
+
+    /// The same for NSS's tstclnt and for Firefox, which is photographed.
+    fn play_nss(&self, browsers: &mut [Browser<'_>; 2], picture: &Path, table: &mut Table) {
+        let server = ServerDraft::new(Service::Https, &self.identity).start();
+        let address = server.address();
+        let [without, with] = browsers.each_mut().map(|browser| {
+            let tstclnt = browser.profile.database.visit(Nss::Debian, self.peer, address).error;
+            let firefox = browser.firefox.visit(self.peer, address);
+            let shown = browser.firefox.photograph(self.peer, address);
+            let file = format!("{}-{}.png", picture.display(), browser.name);
+            fs::write(file, shown).unwrap();
+            [tstclnt, firefox.error].map(|error| error.unwrap_or_default())
+        });
+        let alike = without[0].is_empty() == without[1].is_empty()
+            && with[0].is_empty() == with[1].is_empty();
+        let rows = if alike {
+            vec![("tstclnt\nFirefox", 1)]
+        } else {
+            vec![("tstclnt", 0), ("Firefox", 1)]
+        };
+        for (programs, index) in rows {
+            let word = |error: &str| if error.is_empty() { "accepts" } else { "refuses" };
+            table.add_row([
+                programs,
+                self.peer,
+                self.presents,
+                word(&without[index]),
+                word(&with[index]),
+                &with[index],
             ]);
         }
     }

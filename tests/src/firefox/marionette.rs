@@ -35,14 +35,28 @@ impl Marionette {
         self.call("WebDriver:ExecuteAsyncScript", &script)["value"].take()
     }
 
+    /// Goes to a page as a person does, whether Firefox shows it or an error, and photographs the
+    /// window: PNG in base64.
+    pub(crate) fn photograph(&mut self, url: &str) -> String {
+        self.call("Marionette:SetContext", &json!({ "value": "content" }));
+        // What Firefox refuses is an error here.
+        let _ = self.try_call("WebDriver:Navigate", &json!({ "url": url }));
+        self.call("Marionette:SetContext", &json!({ "value": "chrome" }));
+        let picture = self.call("WebDriver:TakeScreenshot", &json!({ "full": false }));
+        picture["value"].as_str().unwrap().to_owned()
+    }
+
     fn call(&mut self, name: &str, parameters: &Value) -> Value {
+        self.try_call(name, parameters).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn try_call(&mut self, name: &str, parameters: &Value) -> Result<Value, Value> {
         self.last += 1;
         let message = json!([0, self.last, name, parameters]).to_string();
         write!(self.stream.get_mut(), "{}:{message}", message.len()).unwrap();
         let mut answer = self.receive();
         assert_eq!((&answer[0], &answer[1]), (&json!(1), &json!(self.last)), "{answer}");
-        assert!(answer[2].is_null(), "{name}: {}", answer[2]);
-        answer[3].take()
+        if answer[2].is_null() { Ok(answer[3].take()) } else { Err(answer[2].take()) }
     }
 
     fn receive(&mut self) -> Value {

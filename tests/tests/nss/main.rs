@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
 mod builtin;
+mod certutil;
 mod changes;
 mod denials;
 mod p11kit;
