@@ -27,15 +27,16 @@ const FAMILIES: [(&str, &str, Family); 6] = [
         "Full TLS 1.3 handshakes, both sides, chain of 3: CPU time of one",
         handshakes::measure,
     ),
+    ("process", "A process, and its first decision", process::measure),
+    ("curl", "A whole curl: the policy's anchors instead of the system's bundle", curl::measure),
+    ("nss", "The NSS module (with), beside others and beside none (without)", nss::measure),
+    ("apply", "Putting a large policy into force", apply::measure),
+    // Last: it reads policies as a guest does, and then SQLite opens no other file in this process.
     (
         "decisions",
         "Decisions and handshakes a second, on one thread and on two",
         decisions::measure,
     ),
-    ("process", "A process, and its first decision", process::measure),
-    ("curl", "A whole curl: the policy's anchors instead of the system's bundle", curl::measure),
-    ("nss", "The NSS module (with), beside others and beside none (without)", nss::measure),
-    ("apply", "Putting a large policy into force", apply::measure),
 ];
 
 fn main() {
