@@ -9,7 +9,7 @@ use std::mem::size_of;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::ffi::{
     SQLITE_CANTOPEN, SQLITE_IOCAP_IMMUTABLE, SQLITE_IOERR, SQLITE_IOERR_DATA, SQLITE_IOERR_READ,
@@ -52,32 +52,63 @@ pub(crate) fn with_path(text: &str, path: &Path) -> String {
 
 /// Makes SQLite read files so, and no others. False if it cannot.
 pub(crate) fn install() -> bool {
-    static INSTALLED: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(null_mut());
-    if !INSTALLED.load(Ordering::Acquire).is_null() {
-        return true;
-    }
-    // SAFETY: finds the default VFS, and initialises SQLite before.
-    let Some(unix) = (unsafe { sqlite3_vfs_find(null()).as_ref() }) else { return false };
-    // SAFETY: a VFS has a name.
-    if unsafe { CStr::from_ptr(unix.zName) } != NAME {
-        let ours = Box::into_raw(Box::new(sqlite3_vfs {
-            szOsFile: size_of::<PolicyFile>() as c_int,
-            pNext: null_mut(),
-            zName: NAME.as_ptr(),
-            xOpen: Some(open),
-            xDelete: Some(delete),
-            xAccess: Some(access),
-            xFullPathname: Some(full_pathname),
-            // Time, sleep and randomness stay as they are.
-            ..*unix
-        }));
-        // SAFETY: it is never freed. Two threads may both do this: the later one is found first.
-        if unsafe { sqlite3_vfs_register(ours, 1) } != SQLITE_OK {
-            return false;
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    let way = Way { name: NAME, file_size: size_of::<PolicyFile>(), open, delete, access };
+    way.install(&INSTALLED, true)
+}
+
+/// A way of ours to files, as SQLite takes it (sqlite3_vfs).
+pub(crate) struct Way {
+    pub(crate) name: &'static CStr,
+    /// How much room SQLite has to make for an open file.
+    pub(crate) file_size: usize,
+    pub(crate) open: Open,
+    pub(crate) delete: Delete,
+    pub(crate) access: Access,
+}
+
+type Open = unsafe extern "C" fn(
+    *mut sqlite3_vfs,
+    *const c_char,
+    *mut sqlite3_file,
+    c_int,
+    *mut c_int,
+) -> c_int;
+type Delete = unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char, c_int) -> c_int;
+type Access = unsafe extern "C" fn(*mut sqlite3_vfs, *const c_char, c_int, *mut c_int) -> c_int;
+
+impl Way {
+    /// Makes SQLite know it, by its name or for whatever it opens. False if it cannot. Once it is
+    /// `installed`, no lock of SQLite's is taken to see that.
+    pub(crate) fn install(&self, installed: &AtomicBool, by_default: bool) -> bool {
+        if installed.load(Ordering::Acquire) {
+            return true;
         }
-        INSTALLED.store(ours, Ordering::Release);
+        // SAFETY: C strings; finds a VFS, and initialises SQLite before.
+        let (ours, unix) =
+            unsafe { (sqlite3_vfs_find(self.name.as_ptr()), sqlite3_vfs_find(null())) };
+        // SAFETY: null, or a VFS that stays.
+        let Some(unix) = (unsafe { unix.as_ref() }) else { return false };
+        if ours.is_null() {
+            let ours = Box::into_raw(Box::new(sqlite3_vfs {
+                szOsFile: self.file_size as c_int,
+                pNext: null_mut(),
+                zName: self.name.as_ptr(),
+                xOpen: Some(self.open),
+                xDelete: Some(self.delete),
+                xAccess: Some(self.access),
+                xFullPathname: Some(full_pathname),
+                // Time, sleep and randomness stay as they are.
+                ..*unix
+            }));
+            // SAFETY: it is never freed. Two threads may both do this: the later one is found first.
+            if unsafe { sqlite3_vfs_register(ours, by_default.into()) } != SQLITE_OK {
+                return false;
+            }
+        }
+        installed.store(true, Ordering::Release);
+        true
     }
-    true
 }
 
 /// An open policy, in memory of SQLite's.
@@ -245,7 +276,7 @@ unsafe extern "C" fn access(
 }
 
 /// Names stay as they are: they are no paths.
-pub(crate) unsafe extern "C" fn full_pathname(
+unsafe extern "C" fn full_pathname(
     _: *mut sqlite3_vfs,
     name: *const c_char,
     room: c_int,

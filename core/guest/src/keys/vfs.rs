@@ -6,21 +6,22 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::size_of;
 use std::os::fd::OwnedFd;
-use std::ptr::{null, null_mut};
+use std::ptr::null;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::ffi::{
     SQLITE_CANTOPEN, SQLITE_FCNTL_HAS_MOVED, SQLITE_IOCAP_POWERSAFE_OVERWRITE, SQLITE_IOERR,
     SQLITE_IOERR_ACCESS, SQLITE_IOERR_CLOSE, SQLITE_IOERR_DELETE, SQLITE_IOERR_DELETE_NOENT,
     SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE, SQLITE_NOTFOUND, SQLITE_OK,
     SQLITE_OPEN_MAIN_DB, SQLITE_OPEN_MAIN_JOURNAL, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
-    sqlite3_file, sqlite3_io_methods, sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
+    sqlite3_file, sqlite3_io_methods, sqlite3_vfs,
 };
 
 use super::file::{File, code};
 use crate::entry::guarded;
 use crate::folder::{FileId, Folder};
+use crate::vfs::Way;
 
 /// By which name SQLite knows it.
 pub(super) const NAME: &str = "peerkey-keys";
@@ -68,35 +69,11 @@ fn folder() -> Option<Arc<Folder>> {
     FOLDER.with_borrow(Clone::clone)
 }
 
-/// Makes SQLite know it. False if it cannot.
+/// Makes SQLite know it by its name. False if it cannot.
 pub(super) fn install() -> bool {
-    static INSTALLED: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(null_mut());
-    if !INSTALLED.load(Ordering::Acquire).is_null() {
-        return true;
-    }
-    // SAFETY: finds a VFS, and initialises SQLite before.
-    let (ours, unix) = unsafe { (sqlite3_vfs_find(C_NAME.as_ptr()), sqlite3_vfs_find(null())) };
-    // SAFETY: null, or a VFS that stays.
-    let Some(unix) = (unsafe { unix.as_ref() }) else { return false };
-    if ours.is_null() {
-        let ours = Box::into_raw(Box::new(sqlite3_vfs {
-            szOsFile: size_of::<KeysFile>() as c_int,
-            pNext: null_mut(),
-            zName: C_NAME.as_ptr(),
-            xOpen: Some(open),
-            xDelete: Some(delete),
-            xAccess: Some(access),
-            // Time, sleep and randomness stay as they are; so do names, which are no paths here.
-            xFullPathname: Some(crate::vfs::full_pathname),
-            ..*unix
-        }));
-        // SAFETY: it is never freed. Two threads may both do this: one is found.
-        if unsafe { sqlite3_vfs_register(ours, 0) } != SQLITE_OK {
-            return false;
-        }
-        INSTALLED.store(ours, Ordering::Release);
-    }
-    true
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    let way = Way { name: C_NAME, file_size: size_of::<KeysFile>(), open, delete, access };
+    way.install(&INSTALLED, false)
 }
 
 /// An open file, in memory of SQLite's.
