@@ -30,7 +30,6 @@ pub struct Policies<T> {
 
 /// What belongs to one process.
 struct Process<T> {
-    id: u32,
     seen: RwLock<Option<Seen>>,
     idle: Idle,
     remembered: T,
@@ -158,7 +157,6 @@ impl<T: Default> Policies<T> {
 
     fn process(&self) -> &Process<T> {
         self.process.get(|| Process {
-            id: process_id(),
             seen: RwLock::new(None),
             idle: Mutex::new(Vec::new()),
             remembered: T::default(),
@@ -196,7 +194,11 @@ impl<T> Process<T> {
     }
 
     fn lend(&self, connection: Connection) -> Borrowed<'_> {
-        Borrowed { process: self.id, idle: &self.idle, connection: ManuallyDrop::new(connection) }
+        Borrowed {
+            process: process_id(),
+            idle: &self.idle,
+            connection: ManuallyDrop::new(connection),
+        }
     }
 }
 

@@ -128,9 +128,11 @@ impl Shelf {
 
     /// The user's keys; None if there are none yet.
     pub(super) fn take(&self, shelves: &Shelves) -> Result<Option<UserKeys>, KeysError> {
-        let Ok(folder) = self.folder() else {
+        let folder = match self.folder() {
+            Ok(folder) => folder,
             // A user who has no place has no keys; one whose place is spoilt may have some.
-            return if self.has_no_place() { Ok(None) } else { self.folder().map(|_| None) };
+            Err(_) if self.has_no_place() => return Ok(None),
+            Err(error) => return Err(error),
         };
         let file = match folder.look(FILE) {
             Ok(file) => file,
