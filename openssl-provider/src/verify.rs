@@ -7,7 +7,7 @@ use peerkey_core::decide::{Application, Decision};
 use peerkey_core::keys::{Seen, Sighting};
 use peerkey_core::rule::Enforce;
 use peerkey_core::store::{Compiled, StoreError};
-use peerkey_core::verdict::{Outcome, Reason};
+use peerkey_core::verdict::{Outcome, Reason, Verdict};
 
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
@@ -88,9 +88,12 @@ impl Judge<'_> {
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
         let consults = decision.consults_application();
-        if !consults && let Some(reason) = self.reason(decision, &Application::NotAsked)? {
-            self.remember_held(decision, &Application::NotAsked)?;
-            return Ok(self.refuse(&reason, None));
+        if !consults {
+            let verdict = self.conclude(decision, &Application::NotAsked)?;
+            if let Outcome::Reject(reason) = verdict.outcome() {
+                self.remember_held(decision, &Application::NotAsked, &verdict)?;
+                return Ok(self.refuse(reason, None));
+            }
         }
         let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
         if let Some(failed) = native.failed {
@@ -105,19 +108,21 @@ impl Judge<'_> {
         {
             application = Application::RuledOut(reason.clone());
         }
-        Ok(match self.reason(decision, &application)? {
-            None if native.returned == 1 => {
-                let seen = decision.sightings(&application).map_err(|e| self.explain(&e))?;
+        let verdict = self.conclude(decision, &application)?;
+        Ok(match verdict.outcome() {
+            Outcome::Accept(_) if native.returned == 1 => {
+                let seen = decision.sightings(&application, &verdict);
+                let seen = seen.map_err(|error| self.explain(&error))?;
                 let accepted = Accepted::of(self.context, policy.file(), facts);
                 self.accept(seen, accepted)
             }
-            None => native.returned,
-            Some(reason @ Reason::Application(_)) => {
-                self.as_the_program_says(&reason, native.returned)
+            Outcome::Accept(_) => native.returned,
+            Outcome::Reject(reason @ Reason::Application(_)) => {
+                self.as_the_program_says(reason, native.returned)
             }
-            Some(reason) => {
-                self.remember_held(decision, &application)?;
-                self.refuse(&reason, broken.map(|(depth, _)| depth))
+            Outcome::Reject(reason) => {
+                self.remember_held(decision, &application, &verdict)?;
+                self.refuse(reason, broken.map(|(depth, _)| depth))
             }
         })
     }
@@ -146,25 +151,21 @@ impl Judge<'_> {
         &self,
         decision: &mut Decision<'_>,
         application: &Application,
+        verdict: &Verdict,
     ) -> Result<(), CannotDecide> {
-        let seen = decision.sightings(application).map_err(|error| self.explain(&error))?;
+        let seen = decision.sightings(application, verdict).map_err(|e| self.explain(&e))?;
         if !seen.is_empty() {
             let _ = self.context.openssl().books.remember(&seen, now());
         }
         Ok(())
     }
 
-    /// Why the policy refuses, if it does.
-    fn reason(
+    fn conclude(
         &self,
         decision: &mut Decision<'_>,
         application: &Application,
-    ) -> Result<Option<Reason>, CannotDecide> {
-        let verdict = decision.conclude(application).map_err(|error| self.explain(&error))?;
-        Ok(match verdict.outcome() {
-            Outcome::Accept(_) => None,
-            Outcome::Reject(reason) => Some(reason.clone()),
-        })
+    ) -> Result<Verdict, CannotDecide> {
+        decision.conclude(application).map_err(|error| self.explain(&error))
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.

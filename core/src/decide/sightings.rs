@@ -7,18 +7,22 @@ use super::{Application, Decision};
 use crate::keys::{DAY, Seen, Sighting};
 use crate::rule::Accept;
 use crate::store::StoreError;
-use crate::verdict::{Finding, Node};
+use crate::verdict::{Finding, Node, Verdict};
 
 impl Decision<'_> {
-    /// What is to be remembered of the verdict that this decision concluded with: of an acceptance once
-    /// the handshake has finished, of a rejection now. A case that is only monitored leaves nothing.
-    pub fn sightings(&mut self, application: &Application) -> Result<Vec<Sighting>, StoreError> {
+    /// What is to be remembered of the verdict that this decision concluded with for `application`: of
+    /// an acceptance once the handshake has finished, of a rejection now. A case that is only monitored
+    /// leaves nothing.
+    pub fn sightings(
+        &mut self,
+        application: &Application,
+        verdict: &Verdict,
+    ) -> Result<Vec<Sighting>, StoreError> {
         let mut all: Vec<Sighting> = Vec::new();
         if self.denial.is_some() || self.is_monitored() || self.book.is_none() {
             return Ok(all);
         }
-        let accepted =
-            matches!(self.assess(application, false)?.0, crate::verdict::Outcome::Accept(_));
+        let accepted = verdict.is_accept();
         for index in 0..self.cases.len() {
             let Some(case) = self.cases.get(index).cloned() else { continue };
             for authority in self.remembering(index)? {

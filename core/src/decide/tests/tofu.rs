@@ -46,7 +46,7 @@ impl Home {
             let decision = Decision::new(policy, query, &Ring).unwrap();
             let mut decision = decision.with_book(self);
             let verdict = decision.conclude(application).unwrap();
-            let sightings = decision.sightings(application).unwrap();
+            let sightings = decision.sightings(application, &verdict).unwrap();
             let text = format!("{:?}", verdict.outcome());
             ((verdict.is_accept(), text), sightings)
         })
@@ -299,7 +299,8 @@ fn without_a_book_no_key_is_known() {
     let query = router();
     home.world.with(&query, |decision| {
         assert!(decision.consults_book().unwrap());
-        assert!(!decision.conclude(&no_path()).unwrap().is_accept());
-        assert!(decision.sightings(&no_path()).unwrap().is_empty());
+        let verdict = decision.conclude(&no_path()).unwrap();
+        assert!(!verdict.is_accept());
+        assert!(decision.sightings(&no_path(), &verdict).unwrap().is_empty());
     });
 }
