@@ -246,6 +246,20 @@ pub fn python(site: &Site, peerkey: Peerkey, visit: &Visit, script: &str) -> Com
     command
 }
 
+/// For scripts that come back: `resume` connects with a session, or with None, says whether that was
+/// `reused` or the connection is `new`, and gives the session that comes of it.
+pub const PYTHON_RESUME: &str = r#"
+import socket
+def resume(context, address, port, peer, session):
+    plain = socket.create_connection((address, int(port)), 20)
+    with context.wrap_socket(plain, server_hostname=peer, session=session) as secure:
+        secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while secure.recv(4096):
+            pass
+        print("reused" if secure.session_reused else "new")
+        return secure.session
+"#;
+
 /// A script for [`python`] that connects once for each line that it is sent.
 pub const PYTHON_LOOP: &str = r#"
 import socket, ssl, sys

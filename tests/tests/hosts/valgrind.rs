@@ -8,7 +8,7 @@ use std::time::Duration;
 use peerkey_tests::daemon::Nginx;
 use peerkey_tests::desk::Desk;
 use peerkey_tests::pki::{Draft, Issued};
-use peerkey_tests::program::{Client, python, s_client};
+use peerkey_tests::program::{Client, PYTHON_RESUME, python, s_client};
 use peerkey_tests::run::{Daemon, PATIENCE, Run, run_with, under, until};
 use peerkey_tests::scene::{Must, Scene};
 use peerkey_tests::server::{Server, ServerDraft, Service, free_port};
@@ -118,20 +118,14 @@ fn valgrind_and_nginx() {
 
 /// Resumes what it was given, also after a new policy, and at last to see another peer.
 const COMES_BACK: &str = r#"
-import socket, ssl, subprocess, sys
+import ssl, subprocess, sys
 address, port, peer, trust, insecure, *apply = sys.argv[1:]
 context = ssl.create_default_context(cafile=trust)
 session = None
 for number, name in enumerate((peer, peer, peer, peer, "shop.example")):
     if number == 2:
         subprocess.run(["/bin/sh", "-c", apply[0]], check=True)
-    plain = socket.create_connection((address, int(port)), 20)
-    with context.wrap_socket(plain, server_hostname=name, session=session) as secure:
-        secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        while secure.recv(4096):
-            pass
-        print("reused" if secure.session_reused else "new")
-        session = secure.session
+    session = resume(context, address, port, name, session)
 "#;
 
 #[test]
@@ -155,7 +149,8 @@ fn valgrind_and_a_client_that_comes_back() {
     fs::rename(state("kept"), state("policy-1.db")).unwrap();
     let apply = format!("cd {}; mv next policy-1.db; sleep 0.1", state("").display());
 
-    let mut command = python(&scene.site, Peerkey::On, &visit, COMES_BACK);
+    let mut command =
+        python(&scene.site, Peerkey::On, &visit, &format!("{PYTHON_RESUME}{COMES_BACK}"));
     command.arg(apply).env("PYTHONMALLOC", "malloc");
     let said = watched(&command, &log);
     assert_eq!(said.stdout, "new\nreused\nnew\nreused\nnew\n", "{said}");

@@ -1,6 +1,6 @@
 //! A session is good for the question that it was accepted for, and for no other.
 
-use peerkey_tests::program::python;
+use peerkey_tests::program::{PYTHON_RESUME, python};
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::{Alpn, ServerDraft, Service};
@@ -11,26 +11,21 @@ use crate::{BANK, SHIPPED, WORLD, accepting};
 /// Connects once as the visit says, and then with the session that came of it: as `name`, offering
 /// `protocol`.
 const TWICE: &str = r#"
-import socket, ssl, sys
+import ssl, sys
 address, port, peer, trust, insecure, name, protocol = sys.argv[1:8]
 context = ssl.create_default_context(cafile=trust)
 session = None
 for peer, protocol in [(peer, "http/1.1"), (name, protocol)]:
     context.set_alpn_protocols([protocol])
-    plain = socket.create_connection((address, int(port)), 20)
-    with context.wrap_socket(plain, server_hostname=peer, session=session) as secure:
-        secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        while secure.recv(4096):
-            pass
-        print("reused" if secure.session_reused else "new")
-        session = secure.session
+    session = resume(context, address, port, peer, session)
 "#;
 
 fn twice(policy: &str, name: &str, protocol: &str) -> Run {
     let scene = Scene::new(&[&WORLD.root]).policy(policy);
     let server = ServerDraft::new(Service::Https, &WORLD.bank).alpn(Alpn::Silent).start();
     let visit = scene.visit(server.address(), BANK);
-    run(python(&scene.site, Peerkey::On, &visit, TWICE).args([name, protocol]))
+    run(python(&scene.site, Peerkey::On, &visit, &format!("{PYTHON_RESUME}{TWICE}"))
+        .args([name, protocol]))
 }
 
 #[test]
