@@ -12,6 +12,7 @@ use peerkey_core::verdict::{Outcome, Reason, Verdict};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
+use crate::evp::HostCrypto;
 use crate::facts::{Facts, now};
 use crate::native::{self, Native};
 use crate::openssl::OpenSsl;
@@ -77,7 +78,7 @@ impl Judge<'_> {
                 book = openssl.books.reader();
                 decision = decision.with_book(&book);
             }
-            self.decide(policy, &facts, &mut decision)
+            self.decide(policy, &facts, &host, &mut decision)
         })
     }
 
@@ -85,10 +86,13 @@ impl Judge<'_> {
         &mut self,
         policy: &Borrowed<'_>,
         facts: &Facts<'_>,
+        host: &HostCrypto<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
         let consults = decision.consults_application();
-        if !consults {
+        // What needs look-ups only is answered at once. Of a path the program's own verification finds
+        // out most.
+        if !consults && (decision.is_denied() || policy.meta().anchors == 0) {
             let verdict = self.conclude(decision, &Application::NotAsked)?;
             if let Outcome::Reject(reason) = verdict.outcome() {
                 self.remember_held(decision, &Application::NotAsked, &verdict)?;
@@ -98,6 +102,9 @@ impl Judge<'_> {
         let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
         if let Some(failed) = native.failed {
             return Err(failed);
+        }
+        if native.signatures {
+            host.take_over(&self.context.chain());
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
