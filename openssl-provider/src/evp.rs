@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -31,7 +32,17 @@ const REMEMBERED: usize = 8 << 10;
 pub(crate) struct Caches {
     keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
     signatures: Mutex<Recent<[u8; 32], ()>>,
-    certificates: Mutex<Recent<Vec<u8>, Certificate>>,
+    certificates: Mutex<Recent<Der, Certificate>>,
+}
+
+/// A certificate's DER, which is told from others by its end first: that is its signature.
+#[derive(PartialEq, Eq)]
+struct Der(Vec<u8>);
+
+impl Hash for Der {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.last_chunk::<32>().map_or(&self.0[..], |end| end).hash(state);
+    }
 }
 
 impl Default for Caches {
@@ -52,12 +63,13 @@ impl Caches {
         der: Vec<u8>,
         read: impl FnOnce(&[u8]) -> Result<Certificate, CertificateError>,
     ) -> Result<Certificate, CertificateError> {
+        let der = Der(der);
         let known = soon(&self.certificates).and_then(|known| known.get(&der));
         if let Some(certificate) = known {
             return Ok(certificate);
         }
-        let certificate = read(&der)?;
-        if der.len() > REMEMBERED {
+        let certificate = read(&der.0)?;
+        if der.0.len() > REMEMBERED {
             return Ok(certificate);
         }
         let forgotten =
@@ -96,17 +108,20 @@ impl<'a> HostCrypto<'a> {
         Self { openssl, presented, checked: OnceLock::new() }
     }
 
+    /// What peerkey reads in a certificate of the host's: many are what was presented.
+    pub(crate) fn read(&self, certified: Certified<'_>) -> Result<Certificate, CertificateError> {
+        let same = self.presented.iter().find(|(one, _)| one.raw() == certified.raw());
+        same.map_or_else(|| certified.read(), |(_, certificate)| Ok(certificate.clone()))
+    }
+
     /// Takes over what the program's own verification has found out: libcrypto checked the signature of
     /// each certificate of this chain with the key of the next one, and all were right.
     pub(crate) fn take_over(&self, chain: &[Certified<'_>]) {
-        let read = |one: Certified<'_>| {
-            let same = self.presented.iter().find(|(presented, _)| presented.raw() == one.raw());
-            same.map_or_else(|| one.read().ok(), |(_, certificate)| Some(certificate.clone()))
-        };
         let pairs = chain.windows(2).filter_map(|pair| {
             let &[certified, issuer] = pair else { return None };
             issuer.key().filter(|key| self.is_strong(*key))?;
-            Some(Checked { certificate: read(certified)?, issuer: read(issuer)? })
+            let (certificate, issuer) = (self.read(certified).ok()?, self.read(issuer).ok()?);
+            Some(Checked { certificate, issuer })
         });
         self.checked.get_or_init(|| pairs.collect());
     }

@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::decide::{Application, Decision};
 use peerkey_core::keys::{Seen, Sighting};
 use peerkey_core::rule::Enforce;
@@ -108,7 +109,7 @@ impl Judge<'_> {
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = ruled_out(self.context, policy, decision)?;
+            broken = ruled_out(self.context, policy, decision, |one| host.read(one))?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, facts, decision)?
@@ -241,16 +242,17 @@ fn note(openssl: &OpenSsl, ssl: Ssl<'_>, accepted: Option<Accepted>) -> Option<A
 }
 
 /// The first certificate of the chain that was found through which no path may go.
-pub(crate) fn ruled_out(
-    context: Context<'_>,
+pub(crate) fn ruled_out<'a>(
+    context: Context<'a>,
     policy: &Compiled,
     decision: &Decision<'_>,
+    read: impl Fn(Certified<'a>) -> Result<Certificate, CertificateError>,
 ) -> Result<Option<(usize, Reason)>, CannotDecide> {
     if policy.meta().denials == 0 && policy.meta().constraints == 0 {
         return Ok(None);
     }
     for (depth, certified) in context.chain().into_iter().enumerate() {
-        let reason = rules_out(decision, certified);
+        let reason = rules_out(decision, read(certified));
         let reason = reason.map_err(|error| context.openssl().policies.explain(&error))?;
         if let Some(reason) = reason {
             return Ok(Some((depth, reason)));
@@ -262,9 +264,9 @@ pub(crate) fn ruled_out(
 /// Why no path may go through a certificate of the host's. One that cannot be read could be any.
 pub(crate) fn rules_out(
     decision: &Decision<'_>,
-    certified: Certified<'_>,
+    read: Result<Certificate, CertificateError>,
 ) -> Result<Option<Reason>, StoreError> {
-    match certified.read() {
+    match read {
         Ok(certificate) => decision.rules_out(&certificate),
         Err(error) => {
             Ok(Some(Reason::CannotDecide(format!("a CA certificate cannot be read: {error}"))))
