@@ -6,7 +6,6 @@ use std::process::Command;
 
 /// Says so to cargo. `out` is the build script's folder.
 pub(crate) fn as_guest(out: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=../core/guest/linking.rs");
     // Code that a host may call at any moment is never unloaded; nothing is bound later.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete,-z,now");
     carry_the_unwinder(out)
