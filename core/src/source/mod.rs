@@ -33,7 +33,10 @@ use toml::de::DeTable;
 
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
-pub use self::publish::{PublishError, Published, publish, rollback};
+pub use self::publish::{
+    Begun, Interim, Kind as InterimKind, PublishError, Published, begin, confirm, end, interim,
+    publish, rollback, settle,
+};
 pub use self::system::complete;
 pub use self::whole::{Whole, whole};
 

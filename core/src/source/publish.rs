@@ -16,8 +16,11 @@ use super::whole::{record_of, record_with};
 use crate::policy::Policy;
 use crate::store::{self, Compiled, StoreError, check_pages};
 
+mod interim;
 #[cfg(test)]
 mod tests;
+
+pub use interim::{Begun, Interim, Kind, begin, confirm, end, interim, settle};
 
 /// How long to wait for another `apply`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +36,8 @@ pub struct Published {
     pub previous: Option<PathBuf>,
     /// Whether the same sources were in force already: then the one before stays the one before.
     pub unchanged: bool,
+    /// The interim, where the policy is in force only after it: peerkey is off.
+    pub after: Option<Interim>,
 }
 
 /// Why nothing was published. The policy in force stays as it was.
@@ -65,6 +70,10 @@ impl PublishError {
         Self { message, hint }
     }
 
+    fn hinted(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -84,21 +93,34 @@ impl std::error::Error for PublishError {}
 /// is missing.
 pub fn publish(policy: &Policy, state_dir: &Path, now: i64) -> Result<Published, PublishError> {
     let state = State::lock(state_dir, PATIENCE)?;
+    let off = state.under_way().filter(|interim| interim.kind == Kind::Off);
+    if off.is_none() {
+        state.refuse_second()?;
+    }
     let fresh = state.fresh(NEW);
     let published = store::write(policy, &fresh, now)
         .map_err(|error| PublishError::store(&error))
         .and_then(|()| state.seal(&fresh))
         .and_then(|()| state.record(&fresh))
-        .and_then(|()| state.put_in_force(&fresh));
+        .and_then(|()| match off {
+            Some(off) => Ok(Published { after: Some(off), ..state.put_aside(&fresh)? }),
+            None => state.put_in_force(&fresh),
+        });
     if published.is_err() {
         state.sweep();
     }
     published
 }
 
-/// Puts the policy before this one in force again, and keeps this one: a second time undoes it.
+/// Puts the policy before this one in force again, and keeps this one: a second time undoes it. A policy
+/// that waits to be confirmed waits no longer.
 pub fn rollback(state_dir: &Path) -> Result<Published, PublishError> {
     let state = State::lock(state_dir, PATIENCE)?;
+    if let Some(waiting) = state.under_way().filter(|interim| interim.kind == Kind::Confirm) {
+        state.go_back(&waiting)?;
+        return Ok(state.published(false));
+    }
+    state.refuse_second()?;
     if !exists(&state.previous()) {
         let message = format!("there is no earlier policy in {}", show(state_dir));
         return Err(PublishError::new(message));
@@ -118,11 +140,16 @@ struct State {
 
 impl State {
     fn lock(dir: &Path, patience: Duration) -> Result<Self, PublishError> {
+        let state = Self::lock_only(dir, patience)?;
+        state.recover()?;
+        state.settle()?;
+        Ok(state)
+    }
+
+    fn lock_only(dir: &Path, patience: Duration) -> Result<Self, PublishError> {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         prepare(&dir)?;
-        let state = Self { _lock: lock(&dir.join("policy.lock"), patience)?, dir };
-        state.recover()?;
-        Ok(state)
+        Ok(Self { _lock: lock(&dir.join("policy.lock"), patience)?, dir })
     }
 
     fn current(&self) -> PathBuf {
@@ -154,7 +181,8 @@ impl State {
 
     /// Records the digest of a written file beside those of the current and the previous one.
     fn record(&self, fresh: &Path) -> Result<(), PublishError> {
-        let (record, kept) = (record_of(&self.dir), [self.current(), self.previous()]);
+        let kept = [self.current(), self.previous(), self.aside()];
+        let record = record_of(&self.dir);
         let written = self.fresh_name(&format!("{NEW}{}.sha256", std::process::id()));
         record_with(&self.dir, fresh, &kept)
             .and_then(|text| fs::write(&written, text))
@@ -223,15 +251,14 @@ impl State {
     fn published(&self, unchanged: bool) -> Published {
         sleep(store::NOTICED_WITHIN);
         let previous = Some(self.previous()).filter(|path| exists(path));
-        Published { path: self.current(), previous, unchanged }
+        Published { path: self.current(), previous, unchanged, after: None }
     }
 
     /// Ends what a killed process began.
     fn recover(&self) -> Result<(), PublishError> {
-        let inode = |path: &Path| fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino()));
         for path in self.leftovers(KEPT) {
             // Linked, and then replaced: it is the one before. Else it still is the current one.
-            if inode(&path) != inode(&self.current()) {
+            if !same_file(&path, &self.current()) {
                 rename(&path, &self.previous())?;
             }
         }
@@ -282,6 +309,11 @@ fn rename(from: &Path, to: &Path) -> Result<(), PublishError> {
 
 fn link(from: &Path, to: &Path) -> Result<(), PublishError> {
     fs::hard_link(from, to).map_err(|error| PublishError::io("keep a link to", from, &error))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    let inode = |path: &Path| fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    inode(a) == inode(b)
 }
 
 fn exists(path: &Path) -> bool {

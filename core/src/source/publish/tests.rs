@@ -11,7 +11,7 @@ use crate::rule::Accept;
 use crate::source::{Whole, whole};
 
 /// A policy of this many rules, made of sources of its own.
-fn policy(rules: usize) -> Policy {
+pub(super) fn policy(rules: usize) -> Policy {
     let rule = crate::policy::Rule {
         peers: None,
         protocols: None,
@@ -43,11 +43,11 @@ fn rules(dir: &Path, suffix: &str) -> Option<u64> {
     exists(&path).then(|| open(&path).unwrap().meta().rules)
 }
 
-fn both(dir: &Path) -> (Option<u64>, Option<u64>) {
+pub(super) fn both(dir: &Path) -> (Option<u64>, Option<u64>) {
     (rules(dir, ""), rules(dir, ".previous"))
 }
 
-fn names(dir: &Path) -> Vec<String> {
+pub(super) fn names(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.collect();
     names.sort();
@@ -66,7 +66,7 @@ fn the_one_before_can_come_back_and_go_again() {
     let first = publish(1);
     assert_eq!(
         first,
-        Published { path: dir.join("policy-1.db"), previous: None, unchanged: false }
+        Published { path: dir.join("policy-1.db"), previous: None, unchanged: false, after: None }
     );
     assert_eq!((mode(&dir), mode(&first.path)), (0o755, 0o644));
     let none = rollback(&dir).unwrap_err().to_string();
