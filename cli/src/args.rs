@@ -4,6 +4,7 @@ pub mod install;
 pub mod keys;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -74,6 +75,20 @@ pub enum Command {
     /// Exit status: 0 accept, 1 reject, 2 the question could not be asked.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Box<CheckArgs>),
+    /// Keep the policy that apply --confirm put in force
+    ///
+    /// Exit status: 0 it stays, 1 there is none that waits, or it came too late.
+    Confirm,
+    /// Switch peerkey off for a while: no rule and no denial holds
+    ///
+    /// It ends by itself, at a restart at the latest. Programs that run follow at once, but for those with
+    /// NSS, which remember what they were told. It is recorded. Exit status: 0 it is off, 1 not.
+    Off(OffArgs),
+    /// End what peerkey off began
+    On,
+    /// Ends what is for a while when its time is over.
+    #[command(hide = true)]
+    Watch(WatchArgs),
     /// Run the tests of a policy against its sources, without applying it
     ///
     /// Exit status: 0 all verdicts are as expected, 1 some differ, 2 the tests could not be run.
@@ -86,6 +101,13 @@ pub enum Command {
     ///
     /// Exit status: 0 all is well, 1 something wants a look.
     Status(StatusArgs),
+    /// Find every way in which this machine looks protected by peerkey and is not
+    ///
+    /// A server of its own is refused or not, running processes and installed programs are looked at, and
+    /// so are files, settings and profiles; each fault comes with what to do. Run it as root: other users'
+    /// processes are hidden otherwise. Exit status: 0 all is well, 1 something wants a look, 2 something is
+    /// not protected.
+    Doctor(DoctorArgs),
     /// See, accept, deny and move the keys that are remembered for peers
     ///
     /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
@@ -108,9 +130,31 @@ pub struct ApplyArgs {
     /// Check only; change nothing
     #[arg(long)]
     pub check: bool,
+    /// Go back to the policy before after this time (30s, 5m, 1h), unless peerkey confirm comes first;
+    /// also if this connection is lost, and at a restart
+    #[arg(long, value_name = "TIME", conflicts_with = "check", value_parser = crate::clock::a_while)]
+    pub confirm: Option<Duration>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Of `off`.
+#[derive(Args, Clone, Debug)]
+pub struct OffArgs {
+    /// For how long: 30s, 10m, 1h, at most 7d
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::clock::a_while)]
+    pub lasts: Duration,
+}
+
+/// Of `watch`.
+#[derive(Args, Clone, Debug)]
+pub struct WatchArgs {
+    /// Which
+    pub id: String,
+    /// Whether to leave the session of who began it first
+    #[arg(long)]
+    pub detach: bool,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -233,6 +277,20 @@ pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The openssl.cnf to look at; left out: the system's
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The root of the system
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
 }
 
 /// Of `nss`.

@@ -1,6 +1,6 @@
 //! Times: read as people write them, and written so that both people and programs read them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::format_description::well_known::Rfc3339;
 use time::{Date, OffsetDateTime};
@@ -31,6 +31,19 @@ pub fn parse(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "write it as 2027-01-31T12:00:00Z or 2027-01-31".into())
 }
 
+/// The longest while.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+/// Reads how long a while is to be: `30s`, `5m`, `1h 30m`.
+pub fn a_while(text: &str) -> Result<Duration, String> {
+    let lasts = humantime::parse_duration(text).map_err(|_| "write it as 30s, 5m or 1h")?;
+    match lasts {
+        _ if lasts < Duration::from_secs(1) => Err("it is to be a second at least".into()),
+        _ if lasts > LONGEST => Err("it is to be 7 days at most".into()),
+        lasts => Ok(lasts),
+    }
+}
+
 /// `2027-01-31T12:00:00Z`.
 pub fn rfc3339(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)
@@ -50,7 +63,8 @@ pub fn relative(moment: i64, now: i64) -> String {
     }
 }
 
-fn span(seconds: u64) -> String {
+/// `3 minutes`: the largest unit only.
+pub fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
         60..3600 => (seconds / 60, "minute"),
@@ -72,6 +86,14 @@ mod tests {
         assert_eq!(parse(&rfc3339(1_800_000_000)), Ok(1_800_000_000));
         for text in ["", "yesterday", "2027-02-30", "27-01-01", "2027-01", "2027-01-01T00:00:00"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_while_is_neither_none_nor_for_ever() {
+        assert_eq!(a_while("5m"), Ok(Duration::from_secs(300)));
+        for text in ["", "5", "0s", "8d", "soon", "-1s"] {
+            assert!(a_while(text).is_err(), "{text}");
         }
     }
 

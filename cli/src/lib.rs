@@ -6,6 +6,7 @@ pub mod clock;
 pub mod commands;
 pub mod connect;
 pub mod crypto;
+pub mod events;
 pub mod file;
 pub mod inquiry;
 pub mod library;

@@ -1,17 +1,18 @@
 //! `apply`: checks the policy, and puts it in force.
 
 use std::io;
+use std::time::Duration;
 
-use peerkey_core::source::{self, Counts, Diagnostic, Loaded};
+use peerkey_core::source::{self, Begun, Counts, Diagnostic, InterimKind, Loaded};
 use serde_json::{Value, json};
 
-use super::{FINE, NO, fail};
+use super::{FINE, NO, fail, interim};
 use crate::args::{ApplyArgs, Global};
 use crate::crypto::System;
 use crate::render::diagnostics::{self, Severity};
 use crate::render::{count, json, styled};
 use crate::screen::Screen;
-use crate::{clock, render};
+use crate::{clock, inquiry, render};
 
 /// Runs the command.
 pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8> {
@@ -27,11 +28,19 @@ pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8>
         return done(args, screen, &loaded, None, &words);
     }
     source::complete(&mut loaded.policy, &crypto);
+    if let Some(lasts) = args.confirm {
+        return for_a_while(global, args, screen, &loaded, lasts);
+    }
     match source::publish(&loaded.policy, &global.state_dir, now) {
         Ok(published) => {
             let path = published.path.display().to_string();
             let mut words = format!("the policy is in force: {}", in_words(&loaded));
-            if published.previous.is_some() {
+            if let Some(off) = &published.after {
+                let end = clock::rfc3339(off.until);
+                words =
+                    format!("peerkey is OFF; this policy comes after it: {}", in_words(&loaded));
+                words.push_str(&format!("\nthat is at {end}, or with peerkey on"));
+            } else if published.previous.is_some() {
                 words.push_str("\nthe one before is kept: peerkey policy rollback");
             }
             done(args, screen, &loaded, Some(&path), &words)
@@ -40,6 +49,39 @@ pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8>
             fail(screen, &error);
             screen.complain("The policy in force is unchanged.\n");
             print_json(args, screen, &json!({ "applied": false, "error": error.to_string() }))?;
+            Ok(NO)
+        }
+    }
+}
+
+/// Puts it in force until it is confirmed, or goes.
+fn for_a_while(
+    global: &Global,
+    args: &ApplyArgs,
+    screen: &Screen,
+    loaded: &Loaded,
+    lasts: Duration,
+) -> io::Result<u8> {
+    match interim::begin(global, &loaded.policy, InterimKind::Confirm, lasts) {
+        Ok(Begun::For(begun, published)) => {
+            interim::note(global, screen, "apply, to be confirmed", &begun);
+            let words = format!(
+                "the policy is in force for {}: {}\nthen the one before comes back, unless you run: \
+                 peerkey confirm",
+                interim::how_long(&begun),
+                in_words(loaded)
+            );
+            done(args, screen, loaded, Some(&published.path.display().to_string()), &words)
+        }
+        Ok(Begun::Unchanged) => {
+            let words = "the same policy is in force already: there is nothing to confirm";
+            let path = inquiry::in_force(&global.state_dir);
+            done(args, screen, loaded, Some(&path.display().to_string()), words)
+        }
+        Err(why) => {
+            fail(screen, &why);
+            screen.complain("The policy in force is unchanged.\n");
+            print_json(args, screen, &json!({ "applied": false, "error": why }))?;
             Ok(NO)
         }
     }

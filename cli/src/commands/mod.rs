@@ -2,12 +2,15 @@
 
 pub mod apply;
 pub mod check;
+pub mod doctor;
 pub mod install;
+pub mod interim;
 pub mod keys;
 pub mod nss;
 pub mod policy;
 pub mod status;
 pub mod test;
+pub mod watch;
 
 use std::fmt::Display;
 use std::io;
@@ -26,8 +29,15 @@ pub const NO_ANSWER: u8 = 2;
 /// Does what was asked for, and says with which status to exit.
 pub fn run(cli: &Cli) -> u8 {
     let screen = Screen::new(cli.global.color);
+    if !matches!(cli.command, Command::Watch(_) | Command::Confirm) {
+        interim::settle(&cli.global, &screen);
+    }
     let done = match &cli.command {
         Command::Apply(args) => apply::run(&cli.global, args, &screen),
+        Command::Confirm => interim::confirm(&cli.global, &screen),
+        Command::Off(args) => interim::off(&cli.global, args.lasts, &screen),
+        Command::On => interim::on(&cli.global, &screen),
+        Command::Watch(args) => Ok(watch::run(&cli.global, args)),
         Command::Check(args) => check::run(&cli.global, args, &screen),
         Command::Test(args) => test::run(&cli.global, args, &screen),
         Command::Policy(PolicyCommand::Show { json }) => policy::show(&cli.global, *json, &screen),
@@ -35,6 +45,7 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Nss(command) => nss::run(&cli.global, command, &screen),
         Command::Install(command) => install::install(&cli.global, command, &screen),
         Command::Remove(command) => install::remove(command, &screen),
+        Command::Doctor(args) => doctor::run(&cli.global, args, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
         Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use peerkey_core::source::{self, Whole};
+use peerkey_core::source::{self, InterimKind, Whole};
 use peerkey_core::store::Compiled;
 use serde_json::{Value, json};
 
@@ -68,6 +68,7 @@ impl Status {
         let age = relative(meta.compiled_at, clock::now());
         let sources = self.sources(&compiled);
         let effect = effect(&compiled);
+        self.interim(global);
         self.sections.push(
             title
                 .with(Branch::fact("compiled", format!("{} ({age})", rfc3339(meta.compiled_at))))
@@ -82,6 +83,21 @@ impl Status {
         self.policy["mode"] = json!(policy::mode(meta));
         self.policy["digest"] = json!(meta.digest);
         self.policy["transparent"] = json!(compiled.is_transparent());
+    }
+
+    /// What is in force for a while only.
+    fn interim(&mut self, global: &Global) {
+        let Some(interim) = source::interim(&global.state_dir) else { return };
+        let until = rfc3339(interim.until);
+        self.policy["until"] = json!(until);
+        self.wrong.push(match interim.kind {
+            InterimKind::Off => format!("peerkey is OFF until {until}: peerkey on ends that"),
+            InterimKind::Confirm => {
+                format!(
+                    "the policy goes back to the one before at {until}: peerkey confirm keeps it"
+                )
+            }
+        });
     }
 
     /// Whether the compiled policy is as it was published, to the last byte.

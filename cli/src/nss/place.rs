@@ -58,7 +58,8 @@ pub fn own() -> Vec<Place> {
     }
 }
 
-fn below(home: &Path) -> Vec<Place> {
+/// The places below a home folder.
+pub fn below(home: &Path) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for (folder, owner, confined) in PROFILES {
         let root = home.join(folder);

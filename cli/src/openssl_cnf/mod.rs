@@ -73,6 +73,11 @@ pub fn system_file() -> PathBuf {
     system_folder().join("openssl.cnf")
 }
 
+/// Where a file, or one that it includes, names peerkey's module, if it does.
+pub fn named_in(path: &Path) -> Option<Named> {
+    find(path, &mut 0)
+}
+
 /// Whether a file includes itself, or more files than are sane.
 pub fn includes_itself(path: &Path) -> bool {
     let mut files = 0;
@@ -157,7 +162,16 @@ fn include(from: &Path, named: &str, files: &mut usize) -> Option<Named> {
 
 /// Asks the program `openssl` for its providers: the proof that the configuration works.
 pub fn loaded() -> Loaded {
-    match said(Command::new("openssl").args(["list", "-providers"])) {
+    loaded_with(&mut Command::new("openssl"))
+}
+
+/// The same of a program that reads what it reads by itself, whatever OPENSSL_CONF says here.
+pub fn loaded_by_itself() -> Loaded {
+    loaded_with(Command::new("openssl").env_remove("OPENSSL_CONF"))
+}
+
+fn loaded_with(openssl: &mut Command) -> Loaded {
+    match said(openssl.args(["list", "-providers"])) {
         Ok(Said { succeeded: true, out, .. }) => listed(&out),
         Ok(Said { err, .. }) => {
             let words = printable(err.lines().next().unwrap_or("it says nothing"));

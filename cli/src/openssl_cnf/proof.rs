@@ -62,6 +62,13 @@ fn has_providers(config: &Path, wanted: &[String]) -> Result<(), String> {
     }
 }
 
+/// Why the copy of OpenSSL that reads this configuration cannot be hooked, in the provider's words.
+pub fn inert(config: &Path) -> Option<String> {
+    let list = run(config, &["list", "-providers", "-verbose"].map(OsStr::new)).ok()?;
+    let line = list.out.lines().find(|line| line.contains("inert: "))?;
+    Some(printable(line.split_once("inert: ")?.1.trim()))
+}
+
 fn hashes(config: &Path) -> Result<(), String> {
     let hash = run(config, &["dgst", "-sha256"].map(OsStr::new))?;
     match hash.out.contains(NOTHING) {
