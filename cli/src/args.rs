@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use install::{InstallCommand, InstallOpenssl, RemoveCommand, RemoveOpenssl};
+pub use install::{
+    All, InstallArgs, InstallCommand, InstallOpenssl, RemoveArgs, RemoveCommand, RemoveOpenssl,
+};
 
 /// One trust policy for all TLS programs on this machine.
 ///
@@ -114,11 +116,15 @@ pub enum Command {
     #[command(after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysArgs),
     /// Switch peerkey on where programs look for it
-    #[command(subcommand)]
-    Install(InstallCommand),
+    ///
+    /// Alone, for all: openssl.cnf, the system's database of NSS, the policies.json of Firefox and
+    /// Thunderbird, and p11-kit; it asks before each. Exit status: 0 done, 1 something was not.
+    Install(InstallArgs),
     /// Switch peerkey off, and leave everything as it was
-    #[command(subcommand)]
-    Remove(RemoveCommand),
+    ///
+    /// Alone, for all that peerkey install switches on; it asks before each. Exit status: 0 done, 1
+    /// something was not.
+    Remove(RemoveArgs),
     /// Firefox, Thunderbird and other NSS programs: what they can be told, and telling them
     #[command(subcommand)]
     Nss(NssCommand),

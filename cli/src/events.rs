@@ -1,8 +1,8 @@
 //! What was done to the policy for a while, in the record of who did it: a line of JSON with `event`.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,15 +25,26 @@ pub fn record(state_dir: &Path, event: &str, more: &Value) -> Result<(), String>
     for (name, value) in more.as_object().into_iter().flatten() {
         line[name] = value.clone();
     }
-    append(&folder, &path, &format!("{line}\n"))
+    make(state_dir, &folder)
+        .and_then(|()| append(&path, &format!("{line}\n")))
         .map_err(|error| format!("cannot record it in {}: {error}", path.display()))
 }
 
-/// A single write, as guests do it, so that lines never mix.
-fn append(folder: &Path, path: &Path, line: &str) -> io::Result<()> {
-    if fs::symlink_metadata(folder).is_err() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+/// Makes the folder if it is missing: its user's alone, in one that every user passes through.
+fn make(state_dir: &Path, folder: &Path) -> io::Result<()> {
+    let above = state_dir.join("uid");
+    if folder.starts_with(&above) && fs::symlink_metadata(&above).is_err() {
+        fs::create_dir(&above)?;
+        fs::set_permissions(&above, Permissions::from_mode(0o755))?;
     }
+    match fs::symlink_metadata(folder) {
+        Ok(_) => Ok(()),
+        Err(_) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+    }
+}
+
+/// A single write, as guests do it, so that lines never mix.
+fn append(path: &Path, line: &str) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(flags);

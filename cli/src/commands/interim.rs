@@ -1,12 +1,14 @@
 //! What is only for a while: `apply --confirm` and `confirm`, `off` and `on`.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use peerkey_core::policy::Policy;
 use peerkey_core::source::{self, Begun, Interim, InterimKind, Published};
 use serde_json::{Value, json};
 
+use super::install::lean_trust_is_on;
 use super::{FINE, NO, fail, watch};
 use crate::args::Global;
 use crate::crypto::System;
@@ -72,6 +74,11 @@ pub fn off(global: &Global, lasts: Duration, screen: &Screen) -> io::Result<u8> 
          restart.\nIt ends by itself, at a restart too; peerkey on ends it now.\n",
         path.display()
     ))?;
+    if lean_trust_is_on(Path::new("/")) {
+        let text = "programs of new sessions have no anchors of their own (--lean-trust), and refuse every \
+                    peer for so long; peerkey remove --lean-trust gives them back";
+        screen.complain(&format!("{}: {text}\n", styled(ODD.bold(), "warning")));
+    }
     Ok(FINE)
 }
 

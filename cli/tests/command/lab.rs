@@ -67,6 +67,16 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
+    /// One whose time is over.
+    pub(crate) fn expired(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = ca_params(name);
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
     /// The same name and key, certified by another CA.
     pub(crate) fn cross_signed(&self, name: &str, by: &Self) -> String {
         ca_params(name).signed_by(self.issuer.key(), &by.issuer).unwrap().pem()

@@ -6,6 +6,9 @@
 mod apply;
 mod check;
 mod connect;
+mod doctor;
+mod install;
+mod interim;
 mod keys;
 mod lab;
 mod nss;

@@ -37,7 +37,7 @@ pub use self::publish::{
     Begun, Interim, Kind as InterimKind, PublishError, Published, begin, confirm, end, interim,
     publish, rollback, settle,
 };
-pub use self::system::complete;
+pub use self::system::{complete, system_bundles};
 pub use self::whole::{Whole, whole};
 
 use self::accept::Names;

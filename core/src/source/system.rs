@@ -17,6 +17,11 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// Where the anchors that this system gives to its programs can be, the first that is there.
+pub fn system_bundles() -> impl Iterator<Item = &'static Path> {
+    BUNDLES.iter().map(Path::new)
+}
+
 /// Adds to a policy what NSS needs to know beside it, before it is published. A policy that names no CA
 /// needs nothing.
 pub fn complete(policy: &mut Policy, crypto: &dyn Crypto) {

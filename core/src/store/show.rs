@@ -5,7 +5,7 @@ use rusqlite::Row;
 use super::StoreError;
 use super::read::{Compiled, Shown};
 use crate::certificate::printable;
-use crate::rule::Accept;
+use crate::rule::{APPLICATION, Accept, Mode};
 
 /// An authority.
 #[derive(Clone, Debug)]
@@ -136,6 +136,18 @@ impl Compiled {
     /// What is accepted where no rule matches, in words.
     pub fn default_in_words(&self) -> Result<String, StoreError> {
         Ok(words(&self.meta().default, &self.authority_names()?))
+    }
+
+    /// Whether a rule, or the default, hangs on what programs themselves say: then it matters which anchors
+    /// they have.
+    pub fn asks_application(&self) -> Result<bool, StoreError> {
+        let asks = |accept: &Accept| accept.mentions(APPLICATION);
+        let rules = self.collect("SELECT accept, monitored FROM rule", [], |row| {
+            let accept = Accept::decode(&row.get::<_, String>(0)?);
+            Ok(row.get(1)? || accept.as_ref().is_none_or(asks))
+        })?;
+        let meta = self.meta();
+        Ok(meta.mode == Mode::Monitor || asks(&meta.default) || rules.contains(&true))
     }
 
     /// The limits on CAs.

@@ -9,6 +9,7 @@ use peerkey_core::store::Compiled;
 
 use super::Machine;
 use super::check::Check;
+use crate::commands::install::lean_trust_no_longer_fits;
 use crate::crypto::System;
 use crate::render::count;
 use crate::{clock, inquiry};
@@ -37,6 +38,11 @@ pub(super) fn checks(machine: &Machine<'_>) -> Vec<Check> {
     checks.push(effect(&subject, &compiled, is_off(&machine.global.state_dir)));
     checks.extend(monitored(&subject, &compiled));
     checks.extend(sources(&compiled));
+    if lean_trust_no_longer_fits(machine.root, &compiled) {
+        let finding = "programs of new sessions have no anchors (--lean-trust), and the policy leaves \
+                       something to what they say: they refuse it";
+        checks.push(Check::warning("lean trust", finding, "peerkey remove --lean-trust"));
+    }
     checks.extend(expired(&machine.global.config_dir));
     checks
 }
@@ -174,11 +180,7 @@ fn expired(config_dir: &Path) -> Option<Check> {
     if expired.is_empty() {
         return None;
     }
-    let finding = format!("{} and vouch for nothing", expired_words(expired.len()));
+    let finding = format!("expired, and vouching for nothing: {}", count(expired.len(), "anchor"));
     let remedy = "put their successors in, then peerkey apply";
     Some(Check::warning("anchors", finding, remedy).about(expired))
-}
-
-fn expired_words(number: usize) -> String {
-    format!("{} expired", count(number, "anchor"))
 }

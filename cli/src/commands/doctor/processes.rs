@@ -144,8 +144,10 @@ pub(super) fn checks(machine: &Machine<'_>) -> Vec<Check> {
         Check::note("running programs", finding).about(list)
     }));
     if *hidden > 0 {
-        let finding = format!("{} of other users could not be looked at", count_of(*hidden));
-        checks.push(Check::note("/proc", finding).remedied("run peerkey doctor as root"));
+        let finding = format!("{} could not be looked at", count_of(*hidden));
+        let check = Check::note("/proc", finding);
+        let is_root = rustix::process::geteuid().is_root();
+        checks.push(if is_root { check } else { check.remedied("run peerkey doctor as root") });
     }
     checks
 }
