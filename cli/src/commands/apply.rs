@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use peerkey_core::source::{self, Begun, Counts, Diagnostic, InterimKind, Loaded};
+use peerkey_core::source::{self, Counts, Diagnostic, InterimKind, Loaded};
 use serde_json::{Value, json};
 
 use super::{FINE, NO, fail, interim};
@@ -63,7 +63,7 @@ fn for_a_while(
     lasts: Duration,
 ) -> io::Result<u8> {
     match interim::begin(global, &loaded.policy, InterimKind::Confirm, lasts) {
-        Ok(Begun::For(begun, published)) => {
+        Ok(Some((begun, published))) => {
             interim::note(global, screen, "apply, to be confirmed", &begun);
             let words = format!(
                 "the policy is in force for {}: {}\nthen the one before comes back, unless you run: \
@@ -73,7 +73,7 @@ fn for_a_while(
             );
             done(args, screen, loaded, Some(&published.path.display().to_string()), &words)
         }
-        Ok(Begun::Unchanged) => {
+        Ok(None) => {
             let words = "the same policy is in force already: there is nothing to confirm";
             let path = inquiry::in_force(&global.state_dir);
             done(args, screen, loaded, Some(&path.display().to_string()), words)

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use peerkey_core::policy::Policy;
-use peerkey_core::source::{self, Begun, Interim, InterimKind, Published};
+use peerkey_core::source::{self, Interim, InterimKind, Published};
 use serde_json::{Value, json};
 
 use super::install::lean_trust_is_on;
@@ -22,7 +22,7 @@ pub(super) fn begin(
     policy: &Policy,
     kind: InterimKind,
     lasts: Duration,
-) -> Result<Begun, String> {
+) -> Result<Option<(Interim, Published)>, String> {
     let watcher = |interim: &Interim| watch::start(&global.state_dir, interim);
     let begun = source::begin(policy, &global.state_dir, clock::now(), (kind, lasts), watcher);
     begun.map_err(|error| error.to_string())
@@ -53,10 +53,7 @@ pub fn confirm(global: &Global, screen: &Screen) -> io::Result<u8> {
 pub fn off(global: &Global, lasts: Duration, screen: &Screen) -> io::Result<u8> {
     let begun = transparent()
         .and_then(|policy| begin(global, &policy, InterimKind::Off, lasts))
-        .and_then(|begun| match begun {
-            Begun::For(interim, published) => Ok((interim, published)),
-            Begun::Unchanged => Err("nothing was switched off".into()),
-        });
+        .and_then(|begun| begun.ok_or_else(|| "nothing was switched off".into()));
     let (interim, Published { path, .. }) = match begun {
         Ok(begun) => begun,
         Err(why) => {

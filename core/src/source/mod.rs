@@ -34,8 +34,8 @@ use toml::de::DeTable;
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{
-    Begun, Interim, Kind as InterimKind, PublishError, Published, begin, confirm, end, interim,
-    publish, rollback, settle,
+    Interim, Kind as InterimKind, PublishError, Published, begin, confirm, end, interim, publish,
+    rollback, settle,
 };
 pub use self::system::{complete, system_bundles};
 pub use self::whole::{Whole, whole};

@@ -20,7 +20,7 @@ mod interim;
 #[cfg(test)]
 mod tests;
 
-pub use interim::{Begun, Interim, Kind, begin, confirm, end, interim, settle};
+pub use interim::{Interim, Kind, begin, confirm, end, interim, settle};
 
 /// How long to wait for another `apply`.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -162,13 +162,13 @@ impl<'a> Listed<'a> {
 
 /// Firefox's preferences: the last that is said of one counts, and user.js comes last.
 fn process_of_its_own(place: &Place) -> Option<Check> {
-    let said = ["prefs.js", "user.js"].iter().filter_map(|name| {
+    let mut said = ["prefs.js", "user.js"].iter().filter_map(|name| {
         let text = fs::read_to_string(place.folder.join(name)).ok()?;
         let is_about =
             |line: &&str| line.trim_start().starts_with("user_pref") && line.contains(PREFERENCE);
-        text.lines().filter(is_about).next_back().map(|line| line.contains("true"))
+        text.lines().rfind(is_about).map(|line| line.contains("true"))
     });
-    let is_on = said.last().unwrap_or(false);
+    let is_on = said.next_back().unwrap_or(false);
     is_on.then(|| in_another_process(&place.folder.to_string_lossy()))
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -85,7 +84,7 @@ fn finding_of(stack: Stack, number: &str) -> String {
 fn programs(machine: &Machine<'_>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = FOLDERS.map(|folder| machine.path(folder)).into();
     if machine.is_usual {
-        folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_else(OsString::new)));
+        folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     }
     let (mut seen, mut programs) = (BTreeSet::new(), Vec::new());
     for folder in folders.iter().filter(|folder| folder.is_absolute()) {

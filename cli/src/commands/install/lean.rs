@@ -153,7 +153,7 @@ pub(super) fn take_away(global: &Global, root: &Path) -> Result<(), Trouble> {
     let system = source::system_bundles().find(|path| path.is_file());
     match system.filter(|_| bundle.is_file()) {
         Some(system) => {
-            let anchors = fs::read(&system).map_err(|e| Trouble::io("read", &system, &e))?;
+            let anchors = fs::read(system).map_err(|e| Trouble::io("read", system, &e))?;
             file::replace(&bundle, &anchors, 0o644)
         }
         None => file::remove(&bundle),

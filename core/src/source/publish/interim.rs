@@ -136,24 +136,16 @@ fn read(path: &Path) -> Option<Interim> {
     }
 }
 
-/// What became of a policy for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// It is in force, for as long as this says.
-    For(Interim, Published),
-    /// The same is in force already, so that there is nothing to go back to.
-    Unchanged,
-}
-
 /// Puts a policy in force for a while. `watch` is told of it before that, and has to see to it that
-/// [`settle`] is called when the time is over; if it fails, nothing changes.
+/// [`settle`] is called when the time is over; if it fails, nothing changes. None: the same is in force already, and there is
+/// nothing to go back to.
 pub fn begin(
     policy: &Policy,
     state_dir: &Path,
     now: i64,
     (kind, lasts): (Kind, Duration),
     watch: impl FnOnce(&Interim) -> Result<(), String>,
-) -> Result<Begun, PublishError> {
+) -> Result<Option<(Interim, Published)>, PublishError> {
     let state = State::lock(state_dir, PATIENCE)?;
     state.refuse_second()?;
     let current = state.current();
@@ -169,7 +161,7 @@ pub fn begin(
         store::write(policy, &fresh, now).map_err(|error| PublishError::store(&error))?;
         state.seal(&fresh)?;
         if kind == Kind::Confirm && open(&fresh)?.meta().digest == old.meta().digest {
-            return Ok(Begun::Unchanged);
+            return Ok(None);
         }
         state.record(&fresh)?;
         state.keep_aside(kind, lasts, now, watch).and_then(|interim| {
@@ -180,12 +172,12 @@ pub fn begin(
                     state.sync()?;
                 }
             }
-            Ok(Begun::For(interim, state.published(false)))
+            Ok(Some((interim, state.published(false))))
         })
     })();
     match &begun {
-        Ok(Begun::For(..)) => {}
-        Ok(Begun::Unchanged) => state.sweep(),
+        Ok(Some(_)) => {}
+        Ok(None) => state.sweep(),
         Err(_) => {
             state.sweep();
             // Whatever was done of it: what is in force stays, and nothing waits.

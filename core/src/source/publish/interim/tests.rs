@@ -6,10 +6,8 @@ use crate::source::{Whole, whole};
 const LONG: Duration = Duration::from_secs(3600);
 
 fn begun(dir: &Path, rules: usize, kind: Kind, lasts: Duration) -> Interim {
-    match begin(&policy(rules), dir, 7, (kind, lasts), |_| Ok(())).unwrap() {
-        Begun::For(interim, _) => interim,
-        Begun::Unchanged => panic!("unchanged"),
-    }
+    let begun = begin(&policy(rules), dir, 7, (kind, lasts), |_| Ok(())).unwrap();
+    begun.expect("another policy").0
 }
 
 fn in_force(rules: usize) -> tempfile::TempDir {
@@ -91,7 +89,7 @@ fn what_makes_no_sense_is_refused() {
     let dir = in_force(2);
     let dir = dir.path();
     let again = begin(&policy(2), dir, 5, (Kind::Confirm, LONG), |_| panic!("nothing to watch"));
-    assert_eq!(again.unwrap(), Begun::Unchanged);
+    assert_eq!(again.unwrap(), None);
     assert_eq!(names(dir), LASTING);
     let unwatched = begin(&policy(3), dir, 5, (Kind::Off, LONG), |_| Err("no process".into()));
     assert!(unwatched.unwrap_err().to_string().contains("no process"));
