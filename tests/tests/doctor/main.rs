@@ -5,6 +5,7 @@
 mod configuration;
 mod interim;
 mod running;
+mod whole;
 
 use std::fs;
 use std::path::Path;
