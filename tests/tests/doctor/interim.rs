@@ -106,7 +106,8 @@ fn what_nobody_confirms_goes_also_when_the_connection_is_lost() {
     let stage = Stage::new();
     stage.write_strict();
     let peerkey = artifacts::command();
-    let script = format!("{} apply --confirm 3s && kill -KILL -- -$$", peerkey.display());
+    let script =
+        format!("{} apply --confirm 3s; kill -s KILL -- -$$; echo survived", peerkey.display());
     let mut shell = stage.peerkey("x");
     let environment: Vec<_> =
         shell.get_envs().filter_map(|(n, v)| Some((n.to_owned(), v?.to_owned()))).collect();
@@ -115,6 +116,7 @@ fn what_nobody_confirms_goes_also_when_the_connection_is_lost() {
     let began = Instant::now();
     let said = run(&mut shell);
     assert!(!said.ok() && said.stdout.contains("unless you run: peerkey confirm"), "{said}");
+    assert!(!said.text().contains("survived"), "{said}");
     assert!(!stage.connects());
     until("the policy before is back", || stage.connects());
     assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
