@@ -2,9 +2,13 @@
 
 pub mod apply;
 pub mod check;
+pub mod explain;
 pub mod keys;
+pub mod learn;
+pub mod log;
 pub mod nss;
 pub mod policy;
+pub mod replay;
 pub mod status;
 pub mod test;
 
@@ -33,6 +37,10 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
         Command::Nss(command) => nss::run(&cli.global, command, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
+        Command::Log(args) => log::run(&cli.global, args, &screen),
+        Command::Explain(args) => explain::run(&cli.global, args, &screen),
+        Command::Replay(args) => replay::run(&cli.global, args, &screen),
+        Command::Learn(args) => learn::run(&cli.global, args, &screen),
         Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };
     done.unwrap_or_else(|error| {
