@@ -8,6 +8,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
+use crate::certificate::printable;
 use crate::decide::{Application, Fault};
 use crate::key::KeyHash;
 use crate::verdict::{Case, Finding, Node, Outcome, Verdict};
@@ -130,6 +131,8 @@ pub fn line(
 #[derive(Clone, Debug)]
 pub struct Draft {
     enforced: bool,
+    peer: String,
+    protocol: String,
     rest: Object,
 }
 
@@ -144,7 +147,54 @@ impl Draft {
         let whole = (verdict.trace().cases.len() <= MAX_CASES).then(|| write(Detail::Whole));
         let rest = whole.filter(|rest| rest.len() <= MAX_REST);
         let rest = rest.unwrap_or_else(|| write(Detail::Least));
-        Self { enforced: circumstances.enforced, rest }
+        let protocol = question.and_then(|question| question.protocol);
+        Self {
+            enforced: circumstances.enforced,
+            peer: question.map_or_else(String::new, Question::peer),
+            protocol: protocol.map(ToString::to_string).unwrap_or_default(),
+            rest,
+        }
+    }
+
+    /// Whether the verdict holds the program to it.
+    pub fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+
+    /// Whom it was about, for people; empty where that is not known.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Over what, if that is known.
+    pub fn protocol(&self) -> &str {
+        &self.protocol
+    }
+
+    /// All of it in a sentence, without line ends.
+    pub fn sentence(&self, verdict: &Verdict) -> String {
+        let does = |outcome: &Outcome| match outcome {
+            Outcome::Accept(basis) => ("accept", basis.to_string()),
+            Outcome::Reject(reason) => ("refuse", reason.to_string()),
+        };
+        let (word, why) = does(verdict.outcome());
+        let mut text = format!("{word}s");
+        if let Some((word, why)) = verdict.would().map(does) {
+            text = format!("would {word} (but {text}, as it only monitors)");
+            return self.about(&text, &why);
+        }
+        if !self.enforced {
+            text.push_str(" (not enforced)");
+        }
+        self.about(&text, &why)
+    }
+
+    fn about(&self, does: &str, why: &str) -> String {
+        let peer = if self.peer.is_empty() { "a peer" } else { &self.peer };
+        let over = if self.protocol.is_empty() { "" } else { " over " };
+        let text = format!("{does} {peer}{over}{}: {why}", self.protocol);
+        let end = text.char_indices().nth(1000).map_or(text.len(), |(end, _)| end);
+        printable(&text[..end])
     }
 
     /// The line, with its end; `verdict` is that of [`Draft::new`], or what became of it.

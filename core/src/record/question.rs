@@ -49,9 +49,34 @@ impl<'a> From<&'a Query> for Question<'a> {
 }
 
 impl Question<'_> {
+    /// Whom it is about, for people.
+    pub(super) fn peer(&self) -> String {
+        let names = self.shown_names(4);
+        match self.locator {
+            Some(locator) if names.is_empty() => locator.to_string(),
+            _ => names.join(", "),
+        }
+    }
+
+    fn shown_names(&self, most: usize) -> Vec<String> {
+        match self.peer {
+            Peer::Expected(expected) => {
+                let hosts = expected.hosts.iter().map(ToString::to_string);
+                let address = expected.address.map(|address| address.to_string());
+                let email = expected.email.as_ref().map(ToString::to_string);
+                hosts.chain(address).chain(email).take(most).collect()
+            }
+            Peer::Claimed => {
+                let names = self.names.unwrap_or_default().iter();
+                names.map(ToString::to_string).take(most).collect()
+            }
+        }
+    }
+
     pub(super) fn write(&self, object: &mut Object, detail: Detail) {
         object.text("role", self.role.as_str());
-        self.write_names(object, detail.names());
+        let kind = if *self.peer == Peer::Claimed { "claimed" } else { "expected" };
+        object.texts(kind, self.shown_names(detail.names()).into_iter());
         if let Some(protocol) = self.protocol {
             object.text_within("protocol", protocol.as_str(), detail.text());
         }
@@ -69,21 +94,6 @@ impl Question<'_> {
             // A certificate is kept beside the record; a key without one is nowhere else.
             if self.names.is_none() && key.spki().len() <= 4096 {
                 object.text("spki", &BASE64.encode(key.spki()));
-            }
-        }
-    }
-
-    fn write_names(&self, object: &mut Object, most: usize) {
-        match self.peer {
-            Peer::Expected(expected) => {
-                let hosts = expected.hosts.iter().map(ToString::to_string);
-                let address = expected.address.map(|address| address.to_string());
-                let email = expected.email.as_ref().map(ToString::to_string);
-                object.texts("expected", hosts.chain(address).chain(email).take(most));
-            }
-            Peer::Claimed => {
-                let names = self.names.unwrap_or_default().iter();
-                object.texts("claimed", names.map(ToString::to_string).take(most));
             }
         }
     }
