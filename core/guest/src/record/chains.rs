@@ -105,7 +105,7 @@ fn store(folder: &Folder, name: &str, chain: &[Vec<u8>]) -> Option<()> {
         let _ = folder.remove(&beside);
         return None;
     }
-    if random % LOOKS == 0 {
+    if random.is_multiple_of(LOOKS) {
         prune(folder, MOST, MOST_OCTETS);
     }
     Some(())

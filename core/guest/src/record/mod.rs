@@ -46,6 +46,12 @@ pub struct Entry<'a> {
     pub chain: &'a [Vec<u8>],
 }
 
+/// The process's effective user.
+pub fn user() -> u32 {
+    // SAFETY: no arguments, and it cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// The record, for one host library in this process.
 pub struct Record {
     wire: Wire,
@@ -93,8 +99,16 @@ impl Record {
         admits
     }
 
-    /// Writes a line.
+    /// Writes a line. The host's `errno` stays.
     pub fn write(&self, books: &Books, entry: &Entry<'_>) {
+        // SAFETY: this thread's own.
+        let errno = unsafe { *libc::__errno_location() };
+        self.write_it(books, entry);
+        // SAFETY: as above.
+        unsafe { *libc::__errno_location() = errno };
+    }
+
+    fn write_it(&self, books: &Books, entry: &Entry<'_>) {
         let process = self.process();
         let file = self.file(process, books);
         let is_free = || !self.confined.is_so();
@@ -132,8 +146,7 @@ impl Record {
 
     /// The record of this moment's user; None where there can be none.
     fn file(&self, process: &Process, books: &Books) -> Option<Arc<File>> {
-        // SAFETY: no arguments, and it cannot fail.
-        let uid = unsafe { libc::geteuid() };
+        let uid = user();
         let known = soon(&process.place)?.clone().filter(|known| known.uid == uid);
         if let Some(Place { at, file, .. }) = &known {
             let is_there = file.as_ref().is_none_or(|file| file.is_in_place());
