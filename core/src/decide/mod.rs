@@ -250,6 +250,12 @@ impl<'a> Decision<'a> {
     }
 }
 
+/// The verdict where the program's own holds, whatever is found; and what would hold instead.
+pub fn only_watched(application: &Application, would: Option<Reason>) -> Verdict {
+    let would = would.map(Outcome::Reject);
+    Verdict { outcome: program_says(application), would, trace: Trace::default() }
+}
+
 fn program_says(application: &Application) -> Outcome {
     match application {
         Application::Accepts | Application::RuledOut(_) => Outcome::Accept(Basis {

@@ -1,16 +1,23 @@
 //! JSON (RFC 8259), as far as lines of the record need it: this goes into other people's processes.
 
-/// An object that is being written.
+use crate::certificate::is_shown;
+
+/// No text in a list takes more octets.
+const MAX_ITEM: usize = 600;
+
+/// An object that is being written, without its end.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Object(String);
 
 impl Object {
-    pub(super) fn new() -> Self {
-        Self(String::from("{"))
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.text_within(name, value, usize::MAX);
     }
 
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    /// The same, cut where it would take more octets.
+    pub(super) fn text_within(&mut self, name: &str, value: &str, most: usize) {
         self.name(name);
-        quote(value, &mut self.0);
+        quote(value, most, &mut self.0);
     }
 
     pub(super) fn number(&mut self, name: &str, value: i64) {
@@ -25,28 +32,41 @@ impl Object {
 
     pub(super) fn texts(&mut self, name: &str, values: impl Iterator<Item = String>) {
         self.name(name);
-        self.list(values, |value, out| quote(&value, out));
+        self.list(values, |value, out| quote(&value, MAX_ITEM, out));
     }
 
-    pub(super) fn objects(&mut self, name: &str, values: Vec<Self>) {
+    pub(super) fn object(&mut self, name: &str, value: Self) {
         self.name(name);
-        self.list(values.into_iter(), |mut value, out| {
-            value.0.push('}');
-            out.push_str(&value.0);
-        });
+        value.write(&mut self.0);
     }
 
-    /// The whole line.
-    pub(super) fn end(mut self) -> String {
-        self.0.push_str("}\n");
-        self.0
+    pub(super) fn objects(&mut self, name: &str, values: impl Iterator<Item = Self>) {
+        self.name(name);
+        self.list(values, Self::write);
+    }
+
+    /// Its octets so far.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The members of both as one line.
+    pub(super) fn line_with(&self, others: &Self) -> String {
+        let comma = if self.0.is_empty() || others.0.is_empty() { "" } else { "," };
+        ["{", &self.0, comma, &others.0, "}\n"].concat()
+    }
+
+    fn write(self, out: &mut String) {
+        out.push('{');
+        out.push_str(&self.0);
+        out.push('}');
     }
 
     fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
+        if !self.0.is_empty() {
             self.0.push(',');
         }
-        quote(name, &mut self.0);
+        quote(name, usize::MAX, &mut self.0);
         self.0.push(':');
     }
 
@@ -62,15 +82,24 @@ impl Object {
     }
 }
 
-/// A string (RFC 8259 section 7).
-fn quote(text: &str, out: &mut String) {
+/// A string (RFC 8259 section 7). What a terminal would obey, or not show, is escaped too.
+fn quote(text: &str, most: usize, out: &mut String) {
+    let end = out.len().saturating_add(most);
     out.push('"');
     for c in text.chars() {
+        let before = out.len();
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
+            c if is_shown(c) => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }),
+        }
+        if out.len() > end {
+            out.truncate(before);
+            out.push_str("...");
+            break;
         }
     }
     out.push('"');
