@@ -129,7 +129,7 @@ fn again(global: &Global, entry: &Entry, home: &Home) -> Result<Explained, Strin
     let again = inquiry.ask(&asked).map_err(fail)?;
     let short = inquiry.shortfall(&asked, &again.answer.application).map_err(fail)?;
     asked.remarks.extend(remarks(&again, home));
-    let only_removal = limits(&again.answer.verdict);
+    let only_removal = limits(&again.answer.verdict, &short);
     let digest = policy.meta().digest.clone();
     let is_same = entry.policy.as_ref().map(|then| *then == digest);
     Ok(Explained { asked, again, short, only_removal, is_same, digest })
@@ -161,14 +161,14 @@ fn remarks(again: &Again, home: &Home) -> Vec<String> {
 }
 
 /// What nobody can outvote: a denial of the key, and what keeps CAs out of the evidence.
-fn limits(verdict: &Verdict) -> Vec<String> {
-    let mut limits = Vec::new();
+fn limits(verdict: &Verdict, short: &Shortfall) -> Vec<String> {
     let outcomes = [Some(verdict.outcome()), verdict.would()];
     let refused = outcomes.into_iter().flatten().find_map(|outcome| match outcome {
         Outcome::Reject(reason) => Some(reason),
         Outcome::Accept(_) => None,
     });
-    let Some(reason) = refused else { return limits };
+    let Some(reason) = refused else { return Vec::new() };
+    let mut limits: Vec<String> = Vec::new();
     if let Reason::KeyDenied { .. }
     | Reason::CertificateDenied { .. }
     | Reason::ConstraintBroken { .. } = reason
@@ -176,10 +176,12 @@ fn limits(verdict: &Verdict) -> Vec<String> {
         limits.push(reason.to_string());
     }
     let notes = verdict.trace().notes.iter();
-    for left in notes.filter_map(|note| note.strip_prefix("left out of the evidence: ")) {
-        let is_limit = left.contains("is denied by") || left.contains("may not vouch for");
-        if is_limit && !limits.iter().any(|known| known == left) {
-            limits.push(left.to_owned());
+    let left = notes.filter_map(|note| note.strip_prefix("left out of the evidence: "));
+    let silent = short.sets.iter().flatten().map(|missing| missing.why.as_str());
+    for words in left.chain(silent) {
+        let is_limit = words.contains("is denied by") || words.contains("may not vouch for");
+        if is_limit && !limits.iter().any(|known| known == words) {
+            limits.push(words.to_owned());
         }
     }
     limits

@@ -216,7 +216,7 @@ fn in_words(entry: &Entry, raw: &[u8], of_many: bool) -> String {
 
 /// `accept`, `reject`, and what is to be said of it; padded.
 fn verdict(entry: &Entry) -> String {
-    let (style, words) = match (entry.verdict, entry.would) {
+    let (style, words) = match (entry.verdict, entry.otherwise()) {
         (_, Some(Word::Reject)) => (ODD, "would reject"),
         (_, Some(Word::Accept)) => (ODD, "would accept"),
         (Some(Word::Reject), None) if entry.enforced == Some(false) => (ODD, "reject (not held)"),

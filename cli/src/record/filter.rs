@@ -61,7 +61,7 @@ impl Filter {
         let any = !self.refused && !self.accepted && !self.would;
         let own = self.refused && entry.verdict == Some(Word::Reject)
             || self.accepted && entry.verdict == Some(Word::Accept)
-            || self.would && entry.would.is_some();
+            || self.would && entry.otherwise().is_some();
         let codes = [&entry.code, &entry.would_code];
         (any || own)
             && self.code.as_ref().is_none_or(|code| codes.into_iter().flatten().any(|c| c == code))

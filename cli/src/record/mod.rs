@@ -201,6 +201,11 @@ impl Entry {
         self.verdict == Some(Word::Reject) || self.would == Some(Word::Reject)
     }
 
+    /// What would hold if nothing were only monitored, where that is another verdict.
+    pub fn otherwise(&self) -> Option<Word> {
+        self.would.filter(|would| Some(*would) != self.verdict)
+    }
+
     /// Whom it is about, in one word; of several the first.
     pub fn peer(&self) -> String {
         let names = self.facts.names();
@@ -212,9 +217,10 @@ impl Entry {
         }
     }
 
-    /// Why, in a sentence; of what would hold, if that differs.
+    /// Why, in a sentence; of what would hold, if that is another verdict.
     pub fn why(&self) -> &str {
-        let texts = [&self.would_reason, &self.reason, &self.basis];
+        let would = self.would_reason.as_ref().filter(|_| self.otherwise().is_some());
+        let texts = [would, self.reason.as_ref(), self.basis.as_ref()];
         texts.into_iter().flatten().next().map_or("", String::as_str)
     }
 }

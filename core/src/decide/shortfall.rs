@@ -110,14 +110,15 @@ impl Decision<'_> {
 
     /// The authorities whose word could change something.
     fn candidates(&mut self, application: &Application) -> Result<Vec<usize>, StoreError> {
+        // What the program found wrong can silence everybody, also where no rule asks it.
         let mut all = BTreeSet::new();
+        if !matches!(application, Application::Accepts) {
+            all.insert(APPLICATION);
+        }
         let states = self.cases.clone();
         for state in &states {
             let mut asked = BTreeSet::new();
             mentioned(&state.accept, &mut asked);
-            if !state.grants {
-                asked.insert(APPLICATION);
-            }
             for index in asked {
                 if !self.vouches(index, state, &Supposed::default(), application)? {
                     all.insert(index);

@@ -141,10 +141,11 @@ fn accepts(outcome: &verdict::Outcome) -> bool {
 }
 
 fn state(verdict: &Verdict) -> State {
-    State { accepts: verdict.is_accept(), would: verdict.would().map(accepts) }
+    let would = verdict.would().map(accepts).filter(|would| *would != verdict.is_accept());
+    State { accepts: verdict.is_accept(), would }
 }
 
-/// Why; of what would hold, if that differs.
+/// Why; of what would hold, if that is not for the same reason.
 fn why(verdict: &Verdict) -> String {
     match verdict.would().unwrap_or(verdict.outcome()) {
         verdict::Outcome::Accept(basis) => basis.to_string(),

@@ -89,15 +89,15 @@ struct State {
 impl State {
     fn recorded(entry: &Entry) -> Self {
         let accepts = |word: Word| word == Word::Accept;
-        Self { accepts: entry.verdict.is_some_and(accepts), would: entry.would.map(accepts) }
+        Self { accepts: entry.verdict.is_some_and(accepts), would: entry.otherwise().map(accepts) }
     }
 
     fn as_str(self) -> &'static str {
         match (self.accepts, self.would) {
-            (true, None | Some(true)) => "accept",
-            (false, None | Some(false)) => "reject",
-            (true, Some(false)) => "accept, would reject",
-            (false, Some(true)) => "reject, would accept",
+            (true, None) => "accept",
+            (false, None) => "reject",
+            (true, Some(_)) => "accept, would reject",
+            (false, Some(_)) => "reject, would accept",
         }
     }
 }

@@ -63,9 +63,10 @@ fn what_no_grant_overrules_leaves_the_programs_own_word() {
     four.world.rule(&[], &[], Accept::Any(vec![Accept::Authority(web), Accept::Authority(b)]));
     let query = server("a.example", "https", &four.root.leaf(&["a.example"]), &[]);
     let refuses = |fault| Application::Refuses { faults: vec![fault], why: "no".into() };
-    assert_eq!(sets(&short(&four.world, &query, &refuses(Fault::Expired))), "b", "no path does");
+    let expired = sets(&short(&four.world, &query, &refuses(Fault::Expired)));
+    assert_eq!(expired, "application b", "no path overrules that, and a pin does");
     let never = short(&four.world, &query, &refuses(Fault::Other("revoked".into())));
-    assert_eq!(sets(&never), "", "no authority overrules that");
+    assert_eq!(sets(&never), "application", "nobody overrules that, and web vouches");
     assert_eq!(short(&four.world, &query, &Application::Accepts), Shortfall::default_complete());
 }
 
