@@ -55,7 +55,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line. Behind `Begun` and `End` it goes on with what was appended since.
-    pub fn next(&mut self) -> io::Result<Next<'_>> {
+    pub fn read(&mut self) -> io::Result<Next<'_>> {
         if self.is_done {
             self.line.clear();
             self.is_too_long = false;
@@ -99,11 +99,11 @@ mod tests {
     #[test]
     fn lines_come_one_by_one_and_the_last_may_be_begun() {
         let mut lines = Lines::new(BufReader::with_capacity(3, &b"one\n\ntwo"[..]));
-        assert_eq!(lines.next().unwrap(), Next::Line(b"one"));
-        assert_eq!(lines.next().unwrap(), Next::Line(b""));
+        assert_eq!(lines.read().unwrap(), Next::Line(b"one"));
+        assert_eq!(lines.read().unwrap(), Next::Line(b""));
         assert_eq!(lines.number(), 2);
-        assert_eq!(lines.next().unwrap(), Next::Begun(b"two"));
-        assert_eq!(lines.next().unwrap(), Next::Begun(b"two"));
+        assert_eq!(lines.read().unwrap(), Next::Begun(b"two"));
+        assert_eq!(lines.read().unwrap(), Next::Begun(b"two"));
         assert_eq!((lines.number(), lines.position()), (2, 8));
     }
 
@@ -112,9 +112,9 @@ mod tests {
         let mut text = vec![b'x'; 5_000_000];
         text.extend(b"\nnext\n");
         let mut lines = Lines::new(&text[..]);
-        assert_eq!(lines.next().unwrap(), Next::TooLong);
+        assert_eq!(lines.read().unwrap(), Next::TooLong);
         assert!(lines.line.capacity() <= 2 * LONGEST);
-        assert_eq!(lines.next().unwrap(), Next::Line(b"next"));
-        assert_eq!(lines.next().unwrap(), Next::End);
+        assert_eq!(lines.read().unwrap(), Next::Line(b"next"));
+        assert_eq!(lines.read().unwrap(), Next::End);
     }
 }

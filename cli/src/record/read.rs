@@ -110,7 +110,7 @@ impl Opened {
     /// The next line that can be read; damaged ones are told. None where there is no more, for now.
     pub fn next(&mut self, complaints: &mut Complaints<'_>) -> Option<(Entry, Vec<u8>)> {
         loop {
-            let why = match self.lines.next() {
+            let why = match self.lines.read() {
                 Ok(Next::End | Next::Begun(_)) => return None,
                 Ok(Next::TooLong) => "it is longer than a line of the record can be".to_owned(),
                 Ok(Next::Line(line)) if line.trim_ascii().is_empty() => continue,
@@ -131,7 +131,7 @@ impl Opened {
     /// Tells of a last line that has no end: nobody writes it any more.
     fn end(&mut self, complaints: &mut Complaints<'_>) -> Option<(Entry, Vec<u8>)> {
         let place = format!("{}:{}", self.path.display(), self.lines.number() + 1);
-        let Ok(Next::Begun(line)) = self.lines.next() else { return None };
+        let Ok(Next::Begun(line)) = self.lines.read() else { return None };
         match Entry::parse(line) {
             Ok(entry) => Some((entry, line.to_vec())),
             Err(_) => {
