@@ -70,6 +70,7 @@ const LIBCRYPTO: &[&str] = &[
     "X509_STORE_CTX_set_ex_data",
     "X509_STORE_CTX_set_verify",
     "X509_STORE_CTX_set_verify_cb",
+    "X509_STORE_get_verify",
     "X509_VERIFY_PARAM_clear_flags",
     "X509_VERIFY_PARAM_get0_email",
     "X509_VERIFY_PARAM_get0_host",

@@ -12,6 +12,7 @@ use peerkey_core::store::Compiled;
 use peerkey_core::verdict::{Reason, Verdict};
 
 use crate::bindings::X509_V_OK;
+use crate::certified::Certified;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::native::{fault_of, holds_without};
@@ -97,7 +98,8 @@ impl<'w> Watch<'w> {
             decision = decision.with_book(&book);
         }
         if *application == Application::Accepts
-            && let Some((_, reason)) = ruled_out(self.context, self.policy, &decision)?
+            && let Some((_, reason)) =
+                ruled_out(self.context, self.policy, &decision, Certified::read)?
             && !holds_without(self.context, facts, &mut decision)?
         {
             *application = Application::RuledOut(reason);
@@ -131,7 +133,7 @@ impl<'w> Watch<'w> {
     fn decided<'d>(
         &'d self,
         question: Option<Question<'d>>,
-        presented: &'d [crate::certified::Certified<'d>],
+        presented: &'d [Certified<'d>],
         crypto: Option<&'d dyn Crypto>,
         native: &'d Application,
     ) -> Decided<'d> {

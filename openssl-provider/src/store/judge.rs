@@ -155,7 +155,8 @@ impl<'a> Judge<'a> {
         let mut depth = None;
         // A grant has looked for a way of its own, and at every certificate on it.
         if !self.found.overruled
-            && let Some((at, reason)) = ruled_out(self.context, asked.policy, decision)?
+            && let Some((at, reason)) =
+                ruled_out(self.context, asked.policy, decision, Certified::read)?
         {
             let holds = application == Application::Accepts
                 && native::again_without(self.context, asked.facts, decision)?;

@@ -2,39 +2,41 @@
 //! need itself, as one that makes a file, may be its last.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
+
+use crate::folder::Folder;
+
+const STATUS: &CStr = c"thread-self/status";
 
 /// How many filters there were when the process began: a container's or a service's, which answer what
 /// programs may not do with an error.
 pub(super) struct Confined {
     before: u32,
+    /// Held open, because a root folder of the host's own may have none.
+    proc: Folder,
 }
 
 impl Confined {
     /// What holds now, at init.
     pub(super) fn of_now() -> Self {
+        let proc = Folder::new(Path::new("/proc"));
         // SAFETY: no memory is involved.
         let has_any = unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) } != 0;
-        Self { before: if has_any { filters().unwrap_or(0) } else { 0 } }
+        Self { before: if has_any { filters(&proc).unwrap_or(0) } else { 0 }, proc }
     }
 
     /// Whether there are more now. Where that cannot be told, too.
     pub(super) fn is_so(&self) -> bool {
-        filters().is_none_or(|now| now > self.before)
+        filters(&self.proc).is_none_or(|now| now > self.before)
     }
 }
 
 /// How many filters this thread has. (Before Linux 5.9 it is only said whether there are any.)
-fn filters() -> Option<u32> {
-    const STATUS: &CStr = c"/proc/thread-self/status";
-    // SAFETY: a C string.
-    let file = unsafe { libc::open(STATUS.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
-    if file < 0 {
-        return None;
-    }
-    // SAFETY: just opened, and nobody else knows it.
-    let mut file = unsafe { <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(file) };
-    let (mut status, mut length) = ([0; 8192], 0);
+fn filters(proc: &Folder) -> Option<u32> {
+    let (file, _) = proc.open(STATUS).ok()?;
+    let (mut file, mut status, mut length) = (File::from(file), [0; 8192], 0);
     while let Some(rest) = status.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
             Ok(0) => break,
@@ -56,7 +58,9 @@ mod tests {
 
     #[test]
     fn a_process_is_not_confined_by_what_was_there_before_it() {
-        assert!(!Confined::of_now().is_so());
-        assert!(filters().is_some());
+        let confined = Confined::of_now();
+        assert!(filters(&confined.proc).is_some());
+        assert!(!confined.is_so());
+        assert!(Confined { before: 0, proc: Folder::new(Path::new("/nowhere")) }.is_so());
     }
 }

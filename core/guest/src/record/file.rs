@@ -165,6 +165,13 @@ impl File {
     }
 }
 
+#[cfg(test)]
+impl File {
+    pub(super) fn number(&self) -> RawFd {
+        self.number
+    }
+}
+
 impl Drop for File {
     fn drop(&mut self) {
         if self.id.is_of(self.number) {

@@ -81,7 +81,7 @@ impl Wire {
             Kind::Syslog => return false,
         };
         match connected.send(&message) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && may_connect() => {
+            Err(error) if is_gone(&error) && may_connect() => {
                 let again = connected.number().is_some_and(|number| {
                     address(&connected.path).is_ok_and(|address| join(number, &address).is_ok())
                 });
@@ -90,6 +90,11 @@ impl Wire {
             sent => sent.is_ok(),
         }
     }
+}
+
+/// The other end is: the first write says so, and those after it that there is none.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected)
 }
 
 impl Connected {
