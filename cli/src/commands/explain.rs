@@ -124,7 +124,8 @@ fn again(global: &Global, entry: &Entry, home: &Home) -> Result<Explained, Strin
         .map_err(|lost| lost.in_words())?;
     let books = home.is_own().then(|| Books::open(&global.state_dir));
     let book = books.as_ref().map(|books| books as &dyn Book);
-    let inquiry = Inquiry { policy: &policy, crypto: &crypto, book };
+    let inquiry =
+        Inquiry { policy: &policy, crypto: &crypto, book, recorded: entry.policy.as_deref() };
     let fail = |error: peerkey_core::store::StoreError| error.to_string();
     let again = inquiry.ask(&asked).map_err(fail)?;
     let short = inquiry.shortfall(&asked, &again.answer.application).map_err(fail)?;
@@ -137,10 +138,8 @@ fn again(global: &Global, entry: &Entry, home: &Home) -> Result<Explained, Strin
 
 fn remarks(again: &Again, home: &Home) -> Vec<String> {
     let mut remarks = Vec::new();
-    if again.unsaid {
-        remarks.push(
-            "the program's own verification was not asked then, and counts as silent here".into(),
-        );
+    if let Some(why) = again.unsaid {
+        remarks.push(format!("the program's own verification counts as silent here: {why}"));
     }
     if again.other_path {
         remarks.push(

@@ -22,8 +22,8 @@ pub struct Again {
     pub by_memory: bool,
     /// Whether the program could have found another chain than the one that the policy rules out.
     pub other_path: bool,
-    /// Whether the program's own word was needed, and is not known. Then it counts as silent.
-    pub unsaid: bool,
+    /// Why the program's own word is not known, where it is needed. Then it counts as silent.
+    pub unsaid: Option<&'static str>,
 }
 
 /// What is asked.
@@ -34,6 +34,8 @@ pub struct Inquiry<'a> {
     pub crypto: &'a dyn Crypto,
     /// The keys that are remembered; None where those of that user cannot be looked at.
     pub book: Option<&'a dyn Book>,
+    /// The digest of the policy that decided then.
+    pub recorded: Option<&'a str>,
 }
 
 impl<'a> Inquiry<'a> {
@@ -42,15 +44,20 @@ impl<'a> Inquiry<'a> {
         let mut decision = self.decision(asked)?;
         let by_memory = decision.consults_book()?;
         let Word { application, other_path } = self.word(&decision, asked)?;
-        let known = !matches!(application, Application::NotAsked);
-        let mut unsaid = false;
-        if !known {
+        let mut unsaid = None;
+        if application == Application::NotAsked {
             // A refusal stays one, whatever the program says.
             let best = match decision.consults_application() {
                 true => Application::Accepts,
                 false => Application::NotAsked,
             };
-            unsaid = decision.conclude(&best)?.is_accept();
+            unsaid = decision.conclude(&best)?.is_accept().then_some(match asked.native {
+                Said::RuledOut { .. } => {
+                    "the chain that the program found was ruled out, and it is not recorded which CA \
+                     was at its top"
+                }
+                _ => "what the program itself says was not asked then, and is needed now",
+            });
         }
         let verdict = decision.conclude(&application)?;
         let answer = Answer { verdict, application };
@@ -69,16 +76,22 @@ impl<'a> Inquiry<'a> {
             Said::Refuses { faults, why } => {
                 return plain(Application::Refuses { faults: faults.clone(), why: why.clone() });
             }
-            Said::Accepts(anchor) => (anchor, false),
-            Said::RuledOut(anchor) => (anchor, true),
+            Said::Accepts(anchor) => (anchor, None),
+            Said::RuledOut { anchor, reason } => (anchor, Some(reason)),
         };
         if let Some(reason) = ruled_out(decision, &asked.query, anchor.as_ref())? {
             // Where a chain was ruled out then, the program had looked for another.
-            return Ok(Word { application: Application::RuledOut(reason), other_path: !was_out });
+            let other_path = was_out.is_none();
+            return Ok(Word { application: Application::RuledOut(reason), other_path });
         }
         let meta = self.policy.meta();
+        if let Some(reason) = was_out
+            && self.recorded == Some(meta.digest.as_str())
+        {
+            return plain(Application::RuledOut(reason.clone()));
+        }
         // Of a chain that was ruled out, its anchor may not be known: then it cannot be judged.
-        if was_out && anchor.is_none() && meta.denials + meta.constraints > 0 {
+        if was_out.is_some() && anchor.is_none() && meta.denials + meta.constraints > 0 {
             return plain(Application::NotAsked);
         }
         plain(Application::Accepts)

@@ -11,6 +11,7 @@ use peerkey_core::key::{KeyError, KeyHash};
 use peerkey_core::peer::{HostName, Name};
 use peerkey_core::protocol::Protocol;
 use peerkey_core::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
+use peerkey_core::verdict::Reason;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -46,8 +47,13 @@ pub enum Said {
         /// The same for people.
         why: String,
     },
-    /// It accepts by a chain that the policy of then ruled out; with this anchor.
-    RuledOut(Option<(String, KeyHash)>),
+    /// It accepts by a chain that the policy of then ruled out.
+    RuledOut {
+        /// With this anchor.
+        anchor: Option<(String, KeyHash)>,
+        /// For this reason.
+        reason: Reason,
+    },
 }
 
 /// Why a question cannot be asked again.
@@ -199,9 +205,27 @@ fn said(facts: &Facts) -> Said {
             faults: native.faults.iter().map(|text| fault(text)).collect(),
             why: native.why.clone(),
         },
-        "ruled-out" => Said::RuledOut(anchor),
+        "ruled-out" => Said::RuledOut { anchor, reason: reason(&native.why) },
         _ => Said::NotAsked,
     }
+}
+
+/// A reason for which a chain is ruled out, read back from its sentence.
+fn reason(text: &str) -> Reason {
+    let broken = || {
+        let (certificate, rest) =
+            text.strip_prefix("the CA ")?.split_once(" may not vouch for ")?;
+        let (peer, constraint) = rest.split_once(": ")?;
+        let [certificate, peer, constraint] = [certificate, peer, constraint].map(str::to_owned);
+        Some(Reason::ConstraintBroken { certificate, peer, constraint })
+    };
+    let denied = || {
+        let text = text.strip_prefix("the certificate ")?;
+        let (certificate, denial) = text.rsplit_once(" is denied by ")?;
+        let [certificate, denial] = [certificate, denial].map(str::to_owned);
+        Some(Reason::CertificateDenied { certificate, denial })
+    };
+    broken().or_else(denied).unwrap_or_else(|| Reason::Application(text.to_owned()))
 }
 
 /// Whatever is not known here is never overruled.
@@ -211,5 +235,27 @@ fn fault(text: &str) -> Fault {
         "expired" => Fault::Expired,
         "name-mismatch" => Fault::NameMismatch,
         other => Fault::Other(other.strip_prefix("other: ").unwrap_or(other).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_back_as_it_was_written() {
+        let broken = Reason::ConstraintBroken {
+            certificate: "\"CN=A may not vouch\"".into(),
+            peer: "a.b over https".into(),
+            constraint: "the constraint at policy.toml:7 holds it to .br: really".into(),
+        };
+        let denied = Reason::CertificateDenied {
+            certificate: "a certificate for a.b".into(),
+            denial: "policy.toml:3 (leaked)".into(),
+        };
+        for reason in [broken, denied] {
+            assert_eq!(super::reason(&reason.to_string()), reason);
+        }
+        assert_eq!(super::reason("x"), Reason::Application("x".into()));
     }
 }

@@ -116,8 +116,8 @@ impl Known {
                 "it hangs on keys that another user remembers: replay it as that user".into()
             );
         }
-        if again.unsaid {
-            return Err("what the program itself says was not asked then, and is needed now".into());
+        if let Some(why) = again.unsaid {
+            return Err(why.into());
         }
         Ok(Outcome {
             state: state(&again.answer.verdict),

@@ -138,7 +138,8 @@ struct Replay<'a> {
     books: &'a Books,
     homes: &'a [Home],
     now: i64,
-    known: HashMap<(usize, Facts), Known>,
+    /// By whose it is, and whether this policy decided it then.
+    known: HashMap<(usize, bool, Facts), Known>,
     tally: Tally,
 }
 
@@ -151,8 +152,10 @@ impl Replay<'_> {
         }
         let home = &self.homes[found.home];
         let book = home.is_own().then_some(self.books as &dyn Book);
-        let inquiry = Inquiry { policy: self.policy, crypto: self.crypto, book };
-        let key = (found.home, entry.facts.clone());
+        let recorded = entry.policy.as_deref();
+        let inquiry = Inquiry { policy: self.policy, crypto: self.crypto, book, recorded };
+        let is_same = recorded == Some(self.policy.meta().digest.as_str());
+        let key = (found.home, is_same, entry.facts.clone());
         let known =
             self.known.entry(key).or_insert_with(|| Known::new(&entry.facts, home, self.crypto));
         match known.at(entry.seconds(), self.now, &inquiry, home) {

@@ -111,7 +111,7 @@ fn a_file_in_others_hands_and_one_that_may_not_be_read_are_said() {
         let ran = town.lab.peerkey("log").is(0).complains("it belongs to uid 4321");
         assert!(ran.out.is_empty(), "{ran:?}");
     } else {
-        fs::set_permissions(scribe.file(), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(scribe.file(), fs::Permissions::from_mode(0o000)).unwrap();
         town.lab.peerkey("log").is(0).complains("as the user whose record it is");
         town.lab.peerkey("log --all-users").is(2).complains("as root");
         town.lab.peerkey("log --user 0").is(2).complains("as root");

@@ -34,7 +34,7 @@ impl Following {
     /// The next line's id.
     #[track_caller]
     fn next(&self) -> String {
-        let line = self.lines.recv_timeout(Duration::from_secs(20)).expect("no line came");
+        let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap();
         line.split_whitespace().find(|word| word.starts_with("id0")).unwrap_or(&line).to_owned()
     }
 
