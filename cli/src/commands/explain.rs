@@ -254,7 +254,7 @@ fn recorded(entry: &Entry, is_same: Option<bool>) -> Branch {
     if let Some(would) = entry.would {
         let why = entry.would_reason.as_deref().unwrap_or_default();
         let words = format!("{}: {}", word(would), printable(why));
-        facts.push(Branch::fact("enforced", words));
+        facts.push(Branch::fact("if enforced", words));
     } else if entry.enforced == Some(false) {
         facts.push(Branch::fact("held to it", "no, the program was not held to it"));
     }

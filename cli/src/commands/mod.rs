@@ -15,7 +15,10 @@ pub mod test;
 use std::fmt::Display;
 use std::io;
 
-use crate::args::{Cli, Command, PolicyCommand};
+use peerkey_core::record::Log;
+
+use crate::args::{Cli, Command, Global, PolicyCommand};
+use crate::inquiry;
 use crate::render::{self, json, styled};
 use crate::screen::Screen;
 
@@ -47,6 +50,17 @@ pub fn run(cli: &Cli) -> u8 {
         fail(&screen, format_args!("cannot write the answer: {error}"));
         NO_ANSWER
     })
+}
+
+/// What the policy in force records, where that is not everything: then a record has a gap, which is to
+/// be said.
+fn gap(global: &Global) -> Option<&'static str> {
+    let policy = inquiry::open(&inquiry::in_force(&global.state_dir)).ok()?;
+    match policy.meta().log {
+        Log::All => None,
+        Log::Refused => Some("the policy in force records refusals and first uses of keys only"),
+        Log::None => Some("the policy in force records nothing"),
+    }
 }
 
 fn fail(screen: &Screen, why: impl Display) {

@@ -11,7 +11,7 @@ use peerkey_core::key::KeyHash;
 
 use self::scope::Scope;
 use self::sources::Written;
-use super::{FINE, NO_ANSWER, no_result};
+use super::{FINE, NO_ANSWER, gap, no_result};
 use crate::args::Global;
 use crate::args::record::LearnArgs;
 use crate::clock;
@@ -19,6 +19,7 @@ use crate::record::filter::Filter;
 use crate::record::place::homes;
 use crate::record::read::{Complaints, Reader, nothing};
 use crate::record::{Anchor, Entry, RecordedCase, Word};
+use crate::render::count;
 use crate::screen::Screen;
 
 /// Runs the command.
@@ -49,6 +50,10 @@ pub fn run(global: &Global, args: &LearnArgs, screen: &Screen) -> io::Result<u8>
     }
     let (written, mistakes) = sources::read(&global.config_dir);
     mistakes.iter().for_each(|why| complaints.add("the policy's sources", why));
+    lesson.gap = gap(global);
+    if let Some(why) = lesson.gap {
+        complaints.add("the record has a gap", &format!("{why}; write log = \"all\""));
+    }
     screen.print(&lesson.in_toml(&written))?;
     Ok(FINE)
 }
@@ -66,6 +71,8 @@ struct Lesson {
     anchors: BTreeMap<String, (String, Scope)>,
     /// How often a program accepted by a chain whose top is not known.
     without_anchor: u64,
+    /// Why accepted decisions are missing, if they are.
+    gap: Option<&'static str>,
 }
 
 impl Lesson {
@@ -132,9 +139,9 @@ impl Lesson {
         }
         if self.without_anchor > 0 {
             out.push_str(&format!(
-                "\n# {} decisions do not say which CA was at the top of the program's chain: nothing \
-                 is\n# proposed for them.\n",
-                self.without_anchor
+                "\n# Of {} it is not recorded which CA was at the top of the program's chain: nothing \
+                 is\n# proposed for it.\n",
+                decisions(self.without_anchor, "decision")
             ));
         }
         out
@@ -142,17 +149,24 @@ impl Lesson {
 
     fn heading(&self) -> String {
         let users: Vec<_> = self.users.iter().map(ToString::to_string).collect();
+        let gap = self.gap.map_or(String::new(), |why| {
+            format!("# Much may be missing: {why}. Write log = \"all\", and learn again later.\n")
+        });
         format!(
-            "# From {} accepted decisions of uid {}, {} to {}.\n\
+            "# From {} of uid {}, {} to {}.\n{gap}\
              # Proposed by peerkey learn; nothing was applied. A scope holds what was seen and no more: \
              what is\n\
              # needed once a year may be missing. Ask `peerkey replay` before `peerkey apply`.\n",
-            self.accepted,
+            decisions(self.accepted, "accepted decision"),
             users.join(", "),
             clock::rfc3339(self.first.unwrap_or(0)),
             clock::rfc3339(self.last),
         )
     }
+}
+
+fn decisions(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
 /// Text that ends no comment, and begins nothing else.

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use peerkey_core::keys::Book;
 
 use self::known::{Known, Outcome};
-use super::{FINE, NO, NO_ANSWER, no_result};
+use super::{FINE, NO, NO_ANSWER, gap, no_result};
 use crate::args::Global;
 use crate::args::record::ReplayArgs;
 use crate::book::Books;
@@ -66,7 +66,7 @@ pub fn run(global: &Global, args: &ReplayArgs, screen: &Screen) -> io::Result<u8
     }
     bar.finish_and_clear();
     complaints.end();
-    let tally = replay.tally;
+    let tally = Tally { gap: gap(global), ..replay.tally };
     screen.print(&match args.json {
         true => report::document(&tally, &trial.compiled.meta().digest, complaints.number),
         false => report::for_people(&tally, folder, complaints.number, screen.lines),
@@ -124,6 +124,8 @@ struct Tally {
     lost: BTreeMap<String, u64>,
     by_memory: u64,
     other_path: u64,
+    /// Why decisions are missing, if they are.
+    gap: Option<&'static str>,
 }
 
 impl Tally {

@@ -51,6 +51,10 @@ pub(super) fn for_people(tally: &Tally, folder: &Path, damaged: u64, lines: Line
             out.push_str(&format!("{} {words}\n", decisions(number)));
         }
     }
+    if let Some(why) = tally.gap {
+        let words = format!("{why}: what else was accepted could not be replayed\n");
+        out.push_str(&styled(ODD, words));
+    }
     if damaged > 0 {
         out.push_str(&format!("damaged and left out: {damaged} lines or files\n"));
     }
@@ -93,6 +97,7 @@ pub(super) fn document(tally: &Tally, digest: &str, damaged: u64) -> String {
         "not-replayed": tally.lost.iter().map(lost).collect::<Vec<_>>(),
         "by-memory": tally.by_memory,
         "other-path": tally.other_path,
+        "gap": tally.gap,
         "damaged": damaged,
     }))
 }

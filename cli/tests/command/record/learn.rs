@@ -70,7 +70,7 @@ fn the_cas_of_programs_are_limited_by_their_keys() {
         lesson.contains("# The CA \"C=AT, O=\"W\"\\u{a}[x], CN=Web\" was at the top"),
         "{lesson}"
     );
-    assert!(lesson.contains("# 1 decisions do not say which CA"), "{lesson}");
+    assert!(lesson.contains("# Of 1 decision it is not recorded which CA"), "{lesson}");
     assert_eq!(lesson.matches("\n[[constraint]]\n").count(), 2, "{lesson}");
     // It is a file of policy.d as it stands.
     town.lab.write("conf/policy.d/learnt.toml", &lesson);
@@ -110,4 +110,17 @@ fn nothing_accepted_teaches_nothing() {
     Scribe::new(&town.lab).write(&Deed::new("www.bank.example", &town.bank));
     town.lab.peerkey("learn").is(2).complains("log = \"all\"");
     town.lab.peerkey("learn --since 1h").is(2);
+}
+
+#[test]
+fn a_record_of_refusals_alone_has_a_gap_that_is_said() {
+    let town = town_under(&TOWN.replace("log = \"all\"\n", ""));
+    Scribe::new(&town.lab).write(&Deed::new("shop.example", &town.shop));
+    let gap = "the policy in force records refusals and first uses of keys only";
+    let lesson = town.lab.peerkey("learn").is(0).complains(gap);
+    let lesson = lesson.says(&format!("# Much may be missing: {gap}."));
+    town.lab.write("conf/policy.toml", with(&lesson.out, &TOWN.replace("log = \"all\"\n", "")));
+    town.lab.peerkey("apply").is(0);
+    town.lab.peerkey("replay").is(0).says(gap);
+    assert_eq!(town.lab.peerkey("replay --json").is(0).json()["gap"], gap);
 }
