@@ -67,6 +67,12 @@ fn what_is_monitored_and_what_holds_are_different_states() {
     let enforced = json(&town, "", 1);
     assert_eq!(enforced["changes"][0]["from"], "accept, would reject");
     assert_eq!(enforced["changes"][0]["to"], "reject");
+    // Nothing changes for the program, and what would hold does.
+    let better = TOWN.replace("version = 1", "version = 1\nmode = \"monitor\"");
+    town.lab.write("conf/policy.toml", better.replace("\"web\", \"pins\"]", "\"web\"]"));
+    let better = json(&town, "", 1);
+    assert_eq!(better["changes"][0]["from"], "accept, would reject");
+    assert_eq!(better["changes"][0]["to"], "accept");
 }
 
 #[test]
