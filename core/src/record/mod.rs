@@ -184,7 +184,7 @@ impl Draft {
             return self.about(&text, &why);
         }
         if !self.enforced {
-            text.push_str(" (not enforced)");
+            text.push_str(" (left to the program)");
         }
         self.about(&text, &why)
     }
