@@ -256,8 +256,9 @@ fn a_huge_file_is_renamed() {
     assert_eq!(fs::metadata(desk.file("record.jsonl.1")).unwrap().len(), 1 << 40);
     // What cannot be renamed is not written on for ever.
     fs::remove_file(desk.file("record.jsonl.1")).unwrap();
-    fs::create_dir(desk.file("record.jsonl.1")).unwrap();
-    fs::create_dir(desk.file("record.jsonl.2")).unwrap();
+    for number in 1..5 {
+        fs::create_dir_all(desk.file(&format!("record.jsonl.{number}/full"))).unwrap();
+    }
     let file = fs::OpenOptions::new().write(true).open(desk.file("record.jsonl")).unwrap();
     file.set_len(4 << 20).unwrap();
     (0..600).for_each(|_| desk.write(&"x".repeat(1200)));
