@@ -179,7 +179,7 @@ impl Draft {
         };
         let (word, why) = does(verdict.outcome());
         let mut text = format!("{word}s");
-        if let Some((word, why)) = verdict.would().map(does) {
+        if let Some((word, why)) = would(verdict).map(does) {
             text = format!("would {word} (but {text}, as it only monitors)");
             return self.about(&text, &why);
         }
@@ -211,7 +211,7 @@ impl Draft {
                 object.text_within("reason", &reason.to_string(), MAX_WHY);
             }
         }
-        if let Some(would) = verdict.would() {
+        if let Some(would) = would(verdict) {
             object.text("would", word(would));
             if let Outcome::Reject(reason) = would {
                 object.text("would-code", reason.code());
@@ -283,6 +283,11 @@ fn rest(
         object.text_within("policy", policy, detail.text());
     }
     object
+}
+
+/// What would hold instead, unless it is an acceptance too, on another basis.
+fn would(verdict: &Verdict) -> Option<&Outcome> {
+    verdict.would().filter(|would| !verdict.is_accept() || matches!(would, Outcome::Reject(_)))
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use peerkey_tests::pki::Draft;
 use peerkey_tests::program::{Client, Outcome};
 use peerkey_tests::run::run;
 use peerkey_tests::scene::Scene;
@@ -157,4 +158,22 @@ fn a_grant_that_is_only_monitored() {
         &line,
         &[("verdict", json!("reject")), ("would", json!("accept")), ("would-code", Value::Null)],
     );
+}
+
+/// The program found a way through a CA that the policy limits, and there is another: it is looked for, and
+/// neither the program's callback nor its chain hears of it.
+#[test]
+fn another_way_is_looked_for_unseen() {
+    let [one, other] = ["One", "Other"].map(|name| Draft::ca(name).self_signed());
+    let ca = Draft::ca("CA").signed_by(&one);
+    let again = Draft::ca("CA").key(&ca.key).signed_by(&other);
+    let bank = Draft::server(BANK).signed_by(&ca).with_above(&[&ca, &again]);
+    for (trusted, would) in [(vec![&one, &other], Value::Null), (vec![&one], json!("reject"))] {
+        let scene = Scene::new(&trusted).anchor("one", &one.pem()).policy(
+            "mode = 'monitor'\nlog = 'all'\n\
+             [[constraint]]\nca = ['anchors/one.pem']\npeers = ['.other']",
+        );
+        same(&scene, &serve(&bank), BANK, false);
+        must(&lines(&scene)[0], &[("verdict", json!("accept")), ("would", would)]);
+    }
 }
