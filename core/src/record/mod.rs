@@ -199,7 +199,7 @@ impl Draft {
 
     /// The line, with its end; `verdict` is that of [`Draft::new`], or what became of it.
     pub fn line(&self, verdict: &Verdict, stamp: &Stamp<'_>) -> String {
-        let mut object = Object::default();
+        let mut object = Object::with_room();
         object.text("id", stamp.id);
         object.number("time", stamp.millis);
         object.text("verdict", word(verdict.outcome()));
@@ -255,7 +255,7 @@ fn rest(
     circumstances: &Circumstances<'_>,
     detail: Detail,
 ) -> Object {
-    let mut object = Object::default();
+    let mut object = Object::with_room();
     if let Some(question) = question {
         question.write(&mut object, detail);
     }

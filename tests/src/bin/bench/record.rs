@@ -31,7 +31,8 @@ pub(crate) fn measure() -> Vec<Figure> {
          [[rule]]\npeers = ['{BANK}']\naccept = {{ any = ['devices'] }}\n"
     );
     vec![
-        decisions("a decision, log = \"all\"", &every(&pin)),
+        decisions("a decision, log = \"all\"", &every(&pin)).limit(Limit::Most(15.0)),
+        // With "none" nothing is decided there.
         decisions("the shipped policy, log = \"all\"", &every(shipped)),
         first_uses(&["none", "refused"].map(|log| site(log, &remembers))),
     ]
@@ -56,7 +57,7 @@ fn decisions(what: &str, sites: &[Site; 2]) -> Figure {
     }
     let file = fs::metadata(sites[1].path("state/uid/0/record.jsonl")).expect("a record");
     assert!(file.len() > 0);
-    figure(what, &rounds, 15.0)
+    figure(what, &rounds)
 }
 
 /// The first decision of a process, in which a key and a chain are remembered for the first time.
@@ -76,15 +77,14 @@ fn first_uses(sites: &[Site; 2]) -> Figure {
     };
     let rounds: Vec<_> = (0..FIRSTS).map(round).collect();
     assert!(sites[1].path("state/uid/0/record.jsonl").exists());
-    figure("a first use, log = \"refused\"", &rounds, 1000.0)
+    figure("a first use, log = \"refused\"", &rounds).limit(Limit::Most(1000.0))
 }
 
-fn figure(what: &str, rounds: &[[f64; 2]], most: f64) -> Figure {
+fn figure(what: &str, rounds: &[[f64; 2]]) -> Figure {
     let side = |index: usize| {
         format!("{:.0} µs", Sample::of(rounds.iter().map(|round| round[index])).median())
     };
     let differences = Sample::of(rounds.iter().map(|[none, all]| all - none));
     Figure::new(what, [side(0), side(1)], differences.median(), Unit::MoreMicroseconds)
         .spread(differences.quartiles())
-        .limit(Limit::Most(most))
 }
