@@ -1,8 +1,10 @@
 #![forbid(unsafe_code)]
 //! What is recorded of a verification, and when.
 
+use peerkey_core::certificate::Certificate;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::Application;
+use peerkey_core::key::KeyHash;
 use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question};
 use peerkey_core::store::Compiled;
 use peerkey_core::verdict::{Reason, Verdict};
@@ -57,7 +59,10 @@ impl<'d> Decided<'d> {
         guarded("record", (), || {
             let openssl = self.context.openssl();
             if self.log().wants(verdict, false) && openssl.record.admits(!verdict.is_accept()) {
-                openssl.quietly(|| self.note(verdict)).write(openssl, false);
+                openssl.quietly(|| {
+                    let (draft, chain) = (self.draft(verdict), self.chain());
+                    write(openssl, &draft, verdict, false, &chain);
+                });
             }
         });
     }
@@ -65,8 +70,13 @@ impl<'d> Decided<'d> {
     /// Keeps a first use until it shows whether the key is remembered.
     pub(crate) fn first_use(&self, verdict: &Verdict) -> Option<Noted> {
         guarded("record_first", None, || {
-            let wanted = self.log().wants(verdict, true);
-            wanted.then(|| self.context.openssl().quietly(|| self.note(verdict)))
+            let note = || Noted {
+                draft: self.draft(verdict),
+                verdict: verdict.clone(),
+                chain: self.chain(),
+            };
+            let wanted = self.log() != Log::None;
+            wanted.then(|| self.context.openssl().quietly(note))
         })
     }
 
@@ -74,7 +84,7 @@ impl<'d> Decided<'d> {
         self.policy.map_or(Log::default(), |policy| policy.meta().log)
     }
 
-    fn note(&self, verdict: &Verdict) -> Noted {
+    fn draft(&self, verdict: &Verdict) -> Draft {
         let anchor = (*self.native == Application::Accepts).then(|| self.anchor()).flatten();
         let circumstances = Circumstances {
             pid: process_id(),
@@ -83,20 +93,18 @@ impl<'d> Decided<'d> {
             policy: self.policy.map(|policy| policy.meta().digest.as_str()),
             level: self.level,
             native: self.native,
-            anchor: anchor.as_ref().map(|(subject, key)| Anchor { subject, key: *key }),
+            anchor: anchor
+                .as_ref()
+                .map(|(top, key)| Anchor { subject: top.subject_text(), key: *key }),
         };
-        Noted {
-            draft: Draft::new(self.question.as_ref(), verdict, &circumstances),
-            verdict: verdict.clone(),
-            chain: self.chain(),
-        }
+        Draft::new(self.question.as_ref(), verdict, &circumstances)
     }
 
     /// The top of the chain that the program's own verification found.
-    fn anchor(&self) -> Option<(String, peerkey_core::key::KeyHash)> {
+    fn anchor(&self) -> Option<(Certificate, KeyHash)> {
         let top = self.context.chain().last()?.read().ok()?;
         let key = top.key(self.crypto?).ok()?.hash();
-        Some((top.subject_text().to_owned(), key))
+        Some((top, key))
     }
 
     fn chain(&self) -> Vec<Vec<u8>> {
@@ -112,6 +120,11 @@ impl<'d> Decided<'d> {
         }
         chain
     }
+}
+
+fn write(openssl: &OpenSsl, draft: &Draft, verdict: &Verdict, first: bool, chain: &[Vec<u8>]) {
+    let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain: &chain });
 }
 
 /// Records that no decision was possible, also where no policy says what is recorded; with as much of the
@@ -149,11 +162,6 @@ pub(crate) fn undecided(
 }
 
 impl Noted {
-    fn write(&self, openssl: &OpenSsl, first: bool) {
-        let Self { draft, verdict, chain } = self;
-        openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain });
-    }
-
     /// The handshake has finished, and the key is remembered; or it is not, for this reason.
     pub(crate) fn finished(mut self, openssl: &OpenSsl, lost: Option<&Reason>) {
         guarded("record_finished", (), || {
@@ -161,7 +169,7 @@ impl Noted {
                 self.verdict = Verdict::refused(reason.clone());
             }
             if openssl.record.admits(lost.is_some()) {
-                self.write(openssl, lost.is_none());
+                write(openssl, &self.draft, &self.verdict, lost.is_none(), &self.chain);
             }
         });
     }

@@ -255,8 +255,9 @@ fn recorded(entry: &Entry, is_same: Option<bool>) -> Branch {
         let why = entry.would_reason.as_deref().unwrap_or_default();
         let words = format!("{}: {}", word(would), printable(why));
         facts.push(Branch::fact("if enforced", words));
-    } else if entry.enforced == Some(false) {
-        facts.push(Branch::fact("held to it", "no, the program was not held to it"));
+    } else if entry.verdict == Some(Word::Reject) && entry.was_let_go() {
+        let words = "no: OpenSSL's verification is off there, or the program looks at it by itself";
+        facts.push(Branch::fact("held to it", words));
     }
     let program = printable(entry.facts.program());
     let of = |number: Option<u32>| number.map_or("?".into(), |number| number.to_string());

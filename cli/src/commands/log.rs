@@ -219,7 +219,7 @@ fn verdict(entry: &Entry) -> String {
     let (style, words) = match (entry.verdict, entry.otherwise()) {
         (_, Some(Word::Reject)) => (ODD, "would reject"),
         (_, Some(Word::Accept)) => (ODD, "would accept"),
-        (Some(Word::Reject), None) if entry.enforced == Some(false) => (ODD, "reject (not held)"),
+        (Some(Word::Reject), None) if entry.was_let_go() => (ODD, "reject (not held)"),
         (Some(Word::Reject), None) => (BAD, "reject"),
         (_, None) if entry.first => (GOOD, "accept (first)"),
         (_, None) => (GOOD, "accept"),

@@ -206,6 +206,11 @@ impl Entry {
         self.would.filter(|would| Some(*would) != self.verdict)
     }
 
+    /// Whether a refusal of the policy's did not hold the program.
+    pub fn was_let_go(&self) -> bool {
+        self.enforced == Some(false) && self.code.as_deref() != Some("application")
+    }
+
     /// Whom it is about, in one word; of several the first.
     pub fn peer(&self) -> String {
         let names = self.facts.names();

@@ -100,7 +100,7 @@ pub fn printable(text: &str) -> String {
 
 /// Whether a character stands for itself wherever text is shown.
 pub(crate) fn is_shown(c: char) -> bool {
-    !c.is_control() && !is_format(c)
+    if c.is_ascii() { !c.is_ascii_control() } else { !c.is_control() && !is_format(c) }
 }
 
 /// The same, cut to what a sentence can hold.

@@ -10,6 +10,11 @@ const MAX_ITEM: usize = 600;
 pub(super) struct Object(String);
 
 impl Object {
+    /// For about as much as a line usually holds.
+    pub(super) fn with_room() -> Self {
+        Self(String::with_capacity(2048))
+    }
+
     pub(super) fn text(&mut self, name: &str, value: &str) {
         self.text_within(name, value, usize::MAX);
     }
@@ -86,21 +91,35 @@ impl Object {
 fn quote(text: &str, most: usize, out: &mut String) {
     let end = out.len().saturating_add(most);
     out.push('"');
-    for c in text.chars() {
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Nearly all of nearly every text is plain.
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        let plain = rest.bytes().take_while(is_plain).count();
+        let fits = plain.min(end.saturating_sub(out.len()));
+        let (copied, more) = rest.split_at(fits);
+        out.push_str(copied);
+        rest = more;
+        let Some(c) = rest.chars().next() else { break };
         let before = out.len();
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if is_shown(c) => out.push(c),
-            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }),
-        }
+        escape(c, out);
         if out.len() > end {
             out.truncate(before);
             out.push_str("...");
             break;
         }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
     out.push('"');
+}
+
+fn escape(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        c if is_shown(c) => out.push(c),
+        c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }),
+    }
 }

@@ -179,12 +179,12 @@ impl Draft {
         };
         let (word, why) = does(verdict.outcome());
         let mut text = format!("{word}s");
-        if let Some((word, why)) = verdict.would().map(does) {
+        if let Some((word, why)) = would(verdict).map(does) {
             text = format!("would {word} (but {text}, as it only monitors)");
             return self.about(&text, &why);
         }
         if !self.enforced {
-            text.push_str(" (not enforced)");
+            text.push_str(" (left to the program)");
         }
         self.about(&text, &why)
     }
@@ -199,7 +199,7 @@ impl Draft {
 
     /// The line, with its end; `verdict` is that of [`Draft::new`], or what became of it.
     pub fn line(&self, verdict: &Verdict, stamp: &Stamp<'_>) -> String {
-        let mut object = Object::default();
+        let mut object = Object::with_room();
         object.text("id", stamp.id);
         object.number("time", stamp.millis);
         object.text("verdict", word(verdict.outcome()));
@@ -211,7 +211,7 @@ impl Draft {
                 object.text_within("reason", &reason.to_string(), MAX_WHY);
             }
         }
-        if let Some(would) = verdict.would() {
+        if let Some(would) = would(verdict) {
             object.text("would", word(would));
             if let Outcome::Reject(reason) = would {
                 object.text("would-code", reason.code());
@@ -255,7 +255,7 @@ fn rest(
     circumstances: &Circumstances<'_>,
     detail: Detail,
 ) -> Object {
-    let mut object = Object::default();
+    let mut object = Object::with_room();
     if let Some(question) = question {
         question.write(&mut object, detail);
     }
@@ -283,6 +283,11 @@ fn rest(
         object.text_within("policy", policy, detail.text());
     }
     object
+}
+
+/// What would hold instead, unless it is an acceptance too, on another basis.
+fn would(verdict: &Verdict) -> Option<&Outcome> {
+    verdict.would().filter(|would| !verdict.is_accept() || matches!(would, Outcome::Reject(_)))
 }
 
 fn word(outcome: &Outcome) -> &'static str {

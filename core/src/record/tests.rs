@@ -156,6 +156,24 @@ fn what_became_of_a_first_key_is_said_at_the_end() {
 }
 
 #[test]
+fn what_would_hold_is_said_where_it_is_another_thing() {
+    let refused = verdict(String::new(), 0).outcome;
+    let accepted = Outcome::Accept(Default::default());
+    let says = |outcome: &Outcome, would: &Outcome| {
+        let (outcome, would) = (outcome.clone(), Some(would.clone()));
+        let verdict = Verdict { outcome, would, trace: Trace::default() };
+        let draft = Draft::new(None, &verdict, &circumstances());
+        (read(&draft.line(&verdict, &stamp()))["would"].clone(), draft.sentence(&verdict))
+    };
+    assert_eq!(says(&accepted, &accepted).0, Value::Null);
+    let (would, sentence) = says(&accepted, &refused);
+    assert_eq!(would, "reject");
+    assert!(sentence.starts_with("would refuse (but accepts, as it only monitors) a peer: "));
+    assert_eq!(says(&refused, &accepted).0, "accept");
+    assert_eq!(says(&refused, &refused).0, "reject");
+}
+
+#[test]
 fn a_line_has_a_bound() {
     for fill in ["x", "\"", "\u{1f600}", "\u{1}"] {
         let long = verdict(fill.repeat(100_000), 100_000);

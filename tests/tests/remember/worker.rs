@@ -13,7 +13,8 @@ use peerkey_tests::server::Server;
 use peerkey_tests::site::Peerkey;
 
 /// This executable as a program that does these steps, in their order:
-/// `meet NAME`, `meet-all FROM TO` (n0.lan and so on), `threads COUNT`, `fork NAME`, `chroot FOLDER UID`,
+/// `meet NAME`, `meet-all FROM TO` (n0.lan and so on), `again NAME COUNT`, `queue NAME` (what is left in the
+/// error queue), `threads COUNT`, `fork NAME`, `chroot FOLDER UID`,
 /// `wait` (for a line).
 pub(crate) fn worker(scene: &Scene, server: &Server, steps: &[&str]) -> Command {
     let program = scene.site.path("worker");
@@ -67,6 +68,16 @@ impl Program {
                     let name = format!("n{number}.lan");
                     say(&format!("{name}: {}", self.meet(&name)));
                 }
+            }
+            ["again", name, count] => {
+                let said: Vec<_> =
+                    (0..count.parse().unwrap()).map(|_: u32| self.meet(name)).collect();
+                say(&format!("{name} {} times: {}", said.len(), said.last().unwrap()));
+            }
+            ["queue", name] => {
+                let met = self.meet(name);
+                let left = openssl::error::ErrorStack::get();
+                say(&format!("{name} left {} errors: {met}", left.errors().len()));
             }
             ["threads", count] => self.threads(count.parse().unwrap()),
             ["fork", name] => self.in_child(name),

@@ -45,10 +45,10 @@ impl Chains {
     pub(super) fn keep(
         &self,
         beside: &Arc<Folder>,
-        chain: &[Vec<u8>],
+        chain: &[&[u8]],
         is_free: impl FnOnce() -> bool,
     ) -> Option<String> {
-        let octets: usize = chain.iter().map(Vec::len).sum();
+        let octets: usize = chain.iter().map(|der| der.len()).sum();
         if octets == 0 || octets > LONGEST {
             return None;
         }
@@ -80,7 +80,7 @@ impl Chains {
     }
 }
 
-fn store(folder: &Folder, name: &str, chain: &[Vec<u8>]) -> Option<()> {
+fn store(folder: &Folder, name: &str, chain: &[&[u8]]) -> Option<()> {
     if !folder.is_there().ok()? {
         folder.make().ok()?;
     }
@@ -129,7 +129,7 @@ pub(super) fn prune(folder: &Folder, most: usize, most_octets: i64) {
 }
 
 /// RFC 7468.
-fn pem(chain: &[Vec<u8>]) -> Vec<u8> {
+fn pem(chain: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for der in chain {
         let base64 = BASE64.encode(der);

@@ -36,7 +36,7 @@ impl Confined {
 /// How many filters this thread has. (Before Linux 5.9 it is only said whether there are any.)
 fn filters(proc: &Folder) -> Option<u32> {
     let (file, _) = proc.open(STATUS).ok()?;
-    let (mut file, mut status, mut length) = (File::from(file), [0; 8192], 0);
+    let (mut file, mut status, mut length) = (File::from(file), [0; 4096], 0);
     while let Some(rest) = status.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
             Ok(0) => break,

@@ -20,8 +20,8 @@ const NAMES: [&CStr; 5] =
     [c"record.jsonl", c"record.jsonl.1", c"record.jsonl.2", c"record.jsonl.3", c"record.jsonl.4"];
 /// A file is renamed before it is larger.
 const MOST: i64 = 4 << 20;
-/// Nothing is written into one that is larger, if it cannot be renamed.
-const BEYOND: i64 = MOST + (256 << 10);
+/// Nothing is written into one that is larger, if it cannot be renamed, or whoever renames it takes long.
+const BEYOND: i64 = MOST + (1 << 20);
 
 /// What became of a line.
 pub(super) enum Written {

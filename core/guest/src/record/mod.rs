@@ -34,6 +34,9 @@ use wire::Wire;
 /// After this time it is looked again where the record is, and whether it can be written now.
 const PLACED_WITHIN: Duration = Duration::from_secs(1);
 
+/// How often a line that found no place in the file looks for the file again.
+const TRIES: usize = 2;
+
 /// A decision to be recorded.
 pub struct Entry<'a> {
     /// What was asked and found.
@@ -43,7 +46,7 @@ pub struct Entry<'a> {
     /// Whether the key was new, and is remembered now.
     pub first: bool,
     /// The certificates as they were presented, in DER, the peer's own first.
-    pub chain: &'a [Vec<u8>],
+    pub chain: &'a [&'a [u8]],
 }
 
 /// The process's effective user.
@@ -119,13 +122,15 @@ impl Record {
         let stamp = Stamp { id: &id, millis, first: entry.first, chain: chain.as_deref(), dropped };
         let line = entry.draft.line(entry.verdict, &stamp);
         let append = |file: &File| self.append(process, file, line.as_bytes());
-        let kept = file.is_some_and(|file| {
-            append(&file) || {
-                // It was renamed, or its descriptor was taken away.
-                process.forget();
-                self.file(process, books).is_some_and(|file| append(&file))
+        let mut kept = file.as_ref().is_some_and(|file| append(file));
+        for _ in 0..TRIES {
+            if kept || file.is_none() {
+                break;
             }
-        });
+            // It was renamed, or its descriptor was taken away.
+            process.forget();
+            kept = self.file(process, books).is_some_and(|file| append(&file));
+        }
         let sent = self
             .wire
             .send(entry, &stamp, &line, kept, || books.is_in_its_root() && !self.confined.is_so());

@@ -167,7 +167,7 @@ fn priority(entry: &Entry<'_>) -> u8 {
     match entry.verdict.outcome() {
         Outcome::Reject(_) if entry.draft.is_enforced() => WARNING,
         Outcome::Reject(_) => NOTICE,
-        Outcome::Accept(_) if entry.verdict.would().is_some() => NOTICE,
+        Outcome::Accept(_) if matches!(entry.verdict.would(), Some(Outcome::Reject(_))) => NOTICE,
         Outcome::Accept(_) => INFORMATIONAL,
     }
 }
