@@ -1,11 +1,14 @@
 //! What can be typed: options, commands, and the help that explains them.
 
+pub mod install;
 pub mod keys;
 pub mod record;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use install::{InstallCommand, InstallOpenssl, RemoveCommand, RemoveOpenssl};
 
 /// One trust policy for all TLS programs on this machine.
 ///
@@ -98,7 +101,8 @@ pub enum Command {
     /// Explain a recorded decision, and what would have changed it
     ///
     /// Asks the policy in force again, from what was recorded, and says which authorities would have had
-    /// to vouch, or which rule would have had to match. Exit status: 0 explained, 2 it could not be.
+    /// to vouch, or which rule would have had to match. Exit status: 0 explained,
+    /// 1 it can only be shown as it was recorded, 2 there is no such decision.
     #[command(after_long_help = record::EXPLAIN_EXAMPLES)]
     Explain(record::ExplainArgs),
     /// Ask another policy what was asked before, and show what would change
@@ -113,6 +117,12 @@ pub enum Command {
     /// themselves: the names and protocols for which it was really used.
     #[command(after_long_help = record::LEARN_EXAMPLES)]
     Learn(record::LearnArgs),
+    /// Switch peerkey on where programs look for it
+    #[command(subcommand)]
+    Install(InstallCommand),
+    /// Switch peerkey off, and leave everything as it was
+    #[command(subcommand)]
+    Remove(RemoveCommand),
     /// Firefox, Thunderbird and other NSS programs: what they can be told, and telling them
     #[command(subcommand)]
     Nss(NssCommand),

@@ -62,6 +62,8 @@ pub fn run(global: &Global, args: &LearnArgs, screen: &Screen) -> io::Result<u8>
 #[derive(Default)]
 struct Lesson {
     accepted: u64,
+    /// How many decisions the programs left out of the record, to bound it.
+    dropped: u64,
     first: Option<i64>,
     last: i64,
     users: std::collections::BTreeSet<u32>,
@@ -77,6 +79,7 @@ struct Lesson {
 
 impl Lesson {
     fn one(&mut self, entry: &Entry) {
+        self.dropped += entry.dropped;
         if entry.verdict != Some(Word::Accept) {
             return;
         }
@@ -149,9 +152,13 @@ impl Lesson {
 
     fn heading(&self) -> String {
         let users: Vec<_> = self.users.iter().map(ToString::to_string).collect();
-        let gap = self.gap.map_or(String::new(), |why| {
+        let mut gap = self.gap.map_or(String::new(), |why| {
             format!("# Much may be missing: {why}. Write log = \"all\", and learn again later.\n")
         });
+        if self.dropped > 0 {
+            let dropped = decisions(self.dropped, "decision");
+            gap.push_str(&format!("# {dropped} were left out of the record, to bound it.\n"));
+        }
         format!(
             "# From {} of uid {}, {} to {}.\n{gap}\
              # Proposed by peerkey learn; nothing was applied. A scope holds what was seen and no more: \

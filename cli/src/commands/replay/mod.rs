@@ -117,6 +117,8 @@ struct Change {
 #[derive(Debug, Default)]
 struct Tally {
     lines: u64,
+    /// How many the programs themselves left out of the record, to bound it.
+    dropped: u64,
     replayed: u64,
     /// How often, and the id of the last.
     changes: BTreeMap<Change, (u64, String)>,
@@ -148,6 +150,7 @@ struct Replay<'a> {
 impl Replay<'_> {
     fn one(&mut self, found: &Found) {
         self.tally.lines += 1;
+        self.tally.dropped += found.entry.dropped;
         let entry = &found.entry;
         if self.known.len() >= KEPT {
             self.known.clear();

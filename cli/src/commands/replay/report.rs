@@ -40,6 +40,7 @@ pub(super) fn for_people(tally: &Tally, folder: &Path, damaged: u64, lines: Line
         ));
     }
     for (number, words) in [
+        (tally.dropped, "were left out of the record, to bound it, and so could not be replayed"),
         (tally.by_memory, "hang on remembered keys: those of now were looked at"),
         (
             tally.other_path,
@@ -97,6 +98,7 @@ pub(super) fn document(tally: &Tally, digest: &str, damaged: u64) -> String {
         "not-replayed": tally.lost.iter().map(lost).collect::<Vec<_>>(),
         "by-memory": tally.by_memory,
         "other-path": tally.other_path,
+        "dropped": tally.dropped,
         "gap": tally.gap,
         "damaged": damaged,
     }))

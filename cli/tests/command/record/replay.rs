@@ -84,8 +84,8 @@ fn what_cannot_be_replayed_is_counted_with_the_reason() {
     scribe.write(&bank.clone().without_chain());
     scribe.write(&bank.clone().without_chain());
     scribe.write(&bank.says(Application::NotAsked));
-    scribe.write(&shop);
-    scribe.append("record.jsonl", "{\"event\":\"off\"}\nnonsense\n");
+    let line = scribe.line(&shop).replacen('{', "{\"dropped\":17,", 1);
+    scribe.append("record.jsonl", line + "{\"event\":\"off\"}\nnonsense\n");
     // The bank is refused, whatever curl says: that can be told without asking it.
     let same = json(&town, "", 0);
     assert_eq!(same["replayed"], 2);
@@ -97,6 +97,7 @@ fn what_cannot_be_replayed_is_counted_with_the_reason() {
     let ran = town.lab.peerkey("replay").is(0).says("of 1 replayed\n");
     ran.says("not replayed: 1 decision, what the program itself says was not asked then")
         .says("not replayed: 2 decisions, the certificates are not kept")
+        .says("17 decisions were left out of the record")
         .says("damaged and left out: 1 lines");
     std::fs::remove_dir_all(scribe.folder().join("chains")).unwrap();
     town.lab.peerkey("replay").is(2).says("nothing could be replayed");
