@@ -197,11 +197,11 @@ fn a_file_that_was_renamed_or_removed_is_left_soon() {
     let desk = Desk::new("moved");
     desk.write("one");
     fs::rename(desk.file("record.jsonl"), desk.file("away")).unwrap();
-    std::thread::sleep(peerkey_core::store::NOTICED_WITHIN);
+    std::thread::sleep(file::LOOKED_FOR);
     desk.write("two");
     assert_eq!(desk.reasons(), ["two"]);
     fs::remove_file(desk.file("record.jsonl")).unwrap();
-    std::thread::sleep(peerkey_core::store::NOTICED_WITHIN);
+    std::thread::sleep(file::LOOKED_FOR);
     desk.write("three");
     assert_eq!(desk.reasons(), ["three"]);
 }
