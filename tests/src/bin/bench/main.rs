@@ -50,6 +50,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["worker", task @ ..] => worker::work(task),
+        ["cost", program, arguments @ ..] => apply::print_cost(program, arguments),
         ["first-answer", library, parameters] => nss::first_answer(library, parameters),
         ["soak", seconds @ ..] => soak::run(seconds.first().map_or(600, |s| s.parse().unwrap())),
         only => report(only),
