@@ -40,14 +40,30 @@ impl Object {
         self.list(values, |value, out| quote(&value, MAX_ITEM, out));
     }
 
-    pub(super) fn object(&mut self, name: &str, value: Self) {
+    pub(super) fn object(&mut self, name: &str, members: impl FnOnce(&mut Self)) {
         self.name(name);
-        value.write(&mut self.0);
+        self.braces(members);
     }
 
-    pub(super) fn objects(&mut self, name: &str, values: impl Iterator<Item = Self>) {
+    /// A list of objects; `items` writes each with [`Object::item`].
+    pub(super) fn objects(&mut self, name: &str, items: impl FnOnce(&mut Self)) {
         self.name(name);
-        self.list(values, Self::write);
+        self.0.push('[');
+        items(self);
+        self.0.push(']');
+    }
+
+    pub(super) fn item(&mut self, members: impl FnOnce(&mut Self)) {
+        if !self.0.ends_with('[') {
+            self.0.push(',');
+        }
+        self.braces(members);
+    }
+
+    fn braces(&mut self, members: impl FnOnce(&mut Self)) {
+        self.0.push('{');
+        members(self);
+        self.0.push('}');
     }
 
     /// Its octets so far.
@@ -61,14 +77,9 @@ impl Object {
         ["{", &self.0, comma, &others.0, "}\n"].concat()
     }
 
-    fn write(self, out: &mut String) {
-        out.push('{');
-        out.push_str(&self.0);
-        out.push('}');
-    }
-
     fn name(&mut self, name: &str) {
-        if !self.0.is_empty() {
+        // No value ends so.
+        if !self.0.is_empty() && !self.0.ends_with('{') {
             self.0.push(',');
         }
         quote(name, usize::MAX, &mut self.0);

@@ -259,12 +259,12 @@ fn rest(
     if let Some(question) = question {
         question.write(&mut object, detail);
     }
-    object.object("native", native(circumstances.native, detail));
+    object.object("native", |object| native(object, circumstances.native, detail));
     if let Some(anchor) = circumstances.anchor {
-        let mut one = Object::default();
-        one.text_within("subject", anchor.subject, detail.text());
-        one.text("key", &anchor.key.to_string());
-        object.object("anchor", one);
+        object.object("anchor", |object| {
+            object.text_within("subject", anchor.subject, detail.text());
+            object.text("key", &anchor.key.to_string());
+        });
     }
     object.text(
         "level",
@@ -274,7 +274,9 @@ fn rest(
         },
     );
     match detail {
-        Detail::Whole => object.objects("cases", verdict.trace().cases.iter().map(case)),
+        Detail::Whole => object.objects("cases", |object| {
+            verdict.trace().cases.iter().for_each(|one| object.item(|object| case(object, one)));
+        }),
         Detail::Least => object.flag("cut", true),
     }
     object.number("uid", circumstances.uid.into());
@@ -297,8 +299,7 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn native(application: &Application, detail: Detail) -> Object {
-    let mut object = Object::default();
+fn native(object: &mut Object, application: &Application, detail: Detail) {
     let (says, why) = match application {
         Application::NotAsked => ("not-asked", None),
         Application::Accepts => ("accepts", None),
@@ -313,7 +314,6 @@ fn native(application: &Application, detail: Detail) -> Object {
     if let Some(why) = why {
         object.text_within("why", &why, detail.text());
     }
-    object
 }
 
 fn fault(fault: &Fault) -> String {
@@ -325,35 +325,29 @@ fn fault(fault: &Fault) -> String {
     }
 }
 
-fn case(case: &Case) -> Object {
-    let mut object = Object::default();
+fn case(object: &mut Object, case: &Case) {
     object.text("peer", &case.peer);
     object.text("protocol", &case.protocol);
     object.text("rule", &case.rule);
     object.flag("accepted", case.accepted);
     object.flag("monitored", case.monitored);
-    let mut findings = Vec::new();
-    authorities(&case.accept, &mut findings);
-    object.objects("authorities", findings.into_iter());
-    object
+    object.objects("authorities", |object| authorities(object, &case.accept));
 }
 
-fn authorities(node: &Node, into: &mut Vec<Object>) {
+fn authorities(object: &mut Object, node: &Node) {
     match node {
-        Node::AtLeast { of, .. } => of.iter().for_each(|operand| authorities(operand, into)),
-        Node::Authority { name, finding } => {
+        Node::AtLeast { of, .. } => of.iter().for_each(|operand| authorities(object, operand)),
+        Node::Authority { name, finding } => object.item(|object| {
             let (word, text) = match finding {
                 Finding::Vouches(text) => ("vouches", text.as_str()),
                 Finding::Silent(text) => ("silent", text.as_str()),
                 Finding::NotAsked => ("not asked", ""),
             };
-            let mut one = Object::default();
-            one.text("name", name);
-            one.text("found", word);
+            object.text("name", name);
+            object.text("found", word);
             if !text.is_empty() {
-                one.text("why", text);
+                object.text("why", text);
             }
-            into.push(one);
-        }
+        }),
     }
 }

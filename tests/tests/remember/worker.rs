@@ -8,6 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslStream, SslVerifyMode};
+use peerkey_tests::run::run;
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::Server;
 use peerkey_tests::site::Peerkey;
@@ -19,7 +20,10 @@ use peerkey_tests::site::Peerkey;
 pub(crate) fn worker(scene: &Scene, server: &Server, steps: &[&str]) -> Command {
     let program = scene.site.path("worker");
     if !program.exists() {
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By another process: a file that one of ours has open to write cannot be run, and children that
+        // other tests start meanwhile have what we have open.
+        run(Command::new("/bin/cp").arg(std::env::current_exe().unwrap()).arg(&program))
+            .expect_ok("cp");
     }
     let mut command = scene.site.command(program, Peerkey::On);
     command.args(["--exact", "worker::work", "--ignored", "--nocapture", "--test-threads=1"]);

@@ -2,22 +2,22 @@
 //!
 //! Hosts close descriptors that they do not know, and use their numbers again: right before each write the
 //! number is looked at. A file that has grown is renamed by whoever has its lock; the others see within
-//! [`NOTICED_WITHIN`] that another stands under the name.
+//! [`LOOKED_FOR`] that another stands under the name.
 
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
-
-use peerkey_core::store::NOTICED_WITHIN;
+use std::time::{Duration, Instant};
 
 use crate::folder::{FileId, Folder};
 
 /// The names of the file, and of those that were renamed: the last one goes.
 const NAMES: [&CStr; 5] =
     [c"record.jsonl", c"record.jsonl.1", c"record.jsonl.2", c"record.jsonl.3", c"record.jsonl.4"];
+/// After this time it is looked whether the file still stands under its name.
+pub(super) const LOOKED_FOR: Duration = Duration::from_millis(50);
 /// A file is renamed before it is larger.
 const MOST: i64 = 4 << 20;
 /// Nothing is written into one that is larger, if it cannot be renamed, or whoever renames it takes long.
@@ -76,7 +76,7 @@ impl File {
     pub(super) fn is_in_place(&self) -> bool {
         let now = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let before = self.seen.load(Ordering::Relaxed);
-        if u128::from(now.saturating_sub(before)) < NOTICED_WITHIN.as_nanos() {
+        if u128::from(now.saturating_sub(before)) < LOOKED_FOR.as_nanos() {
             return true;
         }
         self.seen.store(now, Ordering::Relaxed);

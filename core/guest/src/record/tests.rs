@@ -129,7 +129,8 @@ fn a_line_stands_in_the_file_and_in_the_journal() {
 /// Each is left as it is, and the journal has the line.
 #[test]
 fn what_is_no_file_of_ones_own_is_not_written_to() {
-    let spoil: [(&str, fn(&Path)); 5] = [
+    type Spoil = (&'static str, fn(&Path));
+    let spoil: [Spoil; 5] = [
         ("link", |file| {
             fs::write(file.with_extension("other"), "").unwrap();
             symlink(file.with_extension("other"), file).unwrap();
@@ -197,11 +198,11 @@ fn a_file_that_was_renamed_or_removed_is_left_soon() {
     let desk = Desk::new("moved");
     desk.write("one");
     fs::rename(desk.file("record.jsonl"), desk.file("away")).unwrap();
-    std::thread::sleep(peerkey_core::store::NOTICED_WITHIN);
+    std::thread::sleep(file::LOOKED_FOR);
     desk.write("two");
     assert_eq!(desk.reasons(), ["two"]);
     fs::remove_file(desk.file("record.jsonl")).unwrap();
-    std::thread::sleep(peerkey_core::store::NOTICED_WITHIN);
+    std::thread::sleep(file::LOOKED_FOR);
     desk.write("three");
     assert_eq!(desk.reasons(), ["three"]);
 }
