@@ -362,7 +362,12 @@ pub(super) mod tests {
         let zero =
             zero.iter().chain(&["anchors", "bindings", "remembering"]).map(|name| (*name, "0"));
         let closed = if nss_closed { "1" } else { "0" };
-        let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
+        let texts = [
+            ("mode", "enforce"),
+            ("enforce", "verified"),
+            ("log", "refused"),
+            ("default", "any(0)"),
+        ];
         let more =
             [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
         for (name, value) in zero.chain(texts).chain(more) {
