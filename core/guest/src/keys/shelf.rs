@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use peerkey_core::keys::place::{Condition, USER_FILE, User, machine_file, places};
-use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting};
+use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting, Wanted};
 use peerkey_core::peer::Name;
 
 use super::gate::{self, Inside};
@@ -231,6 +231,11 @@ impl UserKeys {
     pub(super) fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
         let _inside = inside(&self.folder)?;
         vfs::within(&self.folder, || self.keys.keys_of(peer))
+    }
+
+    pub(super) fn certificates(&self, wanted: Wanted) -> Result<Vec<Vec<u8>>, KeysError> {
+        let _inside = inside(&self.folder)?;
+        vfs::within(&self.folder, || self.keys.certificates(wanted))
     }
 
     pub(super) fn remember(
