@@ -99,6 +99,24 @@ impl Decision<'_> {
         })
     }
 
+    /// Whether keys that users remember can count for the query; None where no keys can, because no rule
+    /// hangs on them.
+    #[cfg(feature = "source")]
+    pub fn users_keys_count(&mut self) -> Result<Option<bool>, StoreError> {
+        let (mut any, mut users) = (false, false);
+        for index in 0..self.cases.len() {
+            let Some(case) = self.cases.get(index).cloned() else { continue };
+            for authority in self.remembering(index)? {
+                let scope = &self.authority(authority)?.scope;
+                any |= scope.is_current(self.query.time)
+                    && scope.has_peer(case.subject.as_ref())
+                    && scope.has_protocol(case.protocol.as_ref());
+                users |= self.policy.tofu(authority)?.users;
+            }
+        }
+        Ok(any.then_some(users))
+    }
+
     /// Whether a person said that the key is not the peer's, where a rule hangs on remembered keys.
     #[cfg(feature = "nss")]
     pub(crate) fn is_denied_by_a_person(&mut self) -> Result<bool, StoreError> {
