@@ -72,6 +72,9 @@ impl Keys {
         let flags = way | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags_and_vfs(path, flags, vfs).map_err(fail)?;
         connection.busy_timeout(patience).map_err(fail)?;
+        // A handshake waits for this. The journal's records carry checksums, so that one whose end did not
+        // reach the disk is told from a whole one; each write is on the disk before it counts all the same.
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
         let mut now = form(&connection).map_err(fail)?;
         if now == Form::Empty && access != Access::Make {
             return Ok(None);
