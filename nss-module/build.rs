@@ -1,7 +1,12 @@
 //! Sets how the library links.
 
-pub(crate) fn main() {
+use std::error::Error;
+use std::path::Path;
+
+#[path = "../core/guest/linking.rs"]
+mod linking;
+
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
-    // A program that has closed it may still hold functions of the list; nothing is bound later.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete,-z,now");
+    linking::as_guest(Path::new(&std::env::var("OUT_DIR")?))
 }

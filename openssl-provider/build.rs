@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+#[path = "../core/guest/linking.rs"]
+mod linking;
 
 /// What is called in libcrypto. Everything here is in OpenSSL 3.0; newer functions are looked up by
 /// hand in `bindings.rs`.
@@ -70,6 +72,7 @@ const LIBCRYPTO: &[&str] = &[
     "X509_STORE_CTX_set_ex_data",
     "X509_STORE_CTX_set_verify",
     "X509_STORE_CTX_set_verify_cb",
+    "X509_STORE_get_verify",
     "X509_VERIFY_PARAM_clear_flags",
     "X509_VERIFY_PARAM_get0_email",
     "X509_VERIFY_PARAM_get0_host",
@@ -198,37 +201,10 @@ const HEADERS: &str = "#include <openssl/bn.h>\n#include <openssl/core.h>\n\
 
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
-    // Code that a host may call at any moment is never unloaded; nothing is bound later.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete,-z,now");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    carry_the_unwinder(&out)?;
+    linking::as_guest(&out)?;
     table(&out, "Libcrypto", LIBCRYPTO, true)?;
     table(&out, "Libssl", LIBSSL, false)
-}
-
-/// Has GCC's unwinder linked in, where there is one to link: looking for libgcc_s and loading it takes
-/// a process longer than all else that is done at its start. The linker finds this file first.
-fn carry_the_unwinder(out: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-env-changed=CC");
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
-    let file = |name: &str| {
-        let output =
-            Command::new(&compiler).arg(format!("-print-file-name={name}")).output().ok()?;
-        let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-        path.is_absolute().then_some(path)
-    };
-    if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("gnu")
-        || std::env::var("TARGET") != std::env::var("HOST")
-    {
-        return Ok(());
-    }
-    let Some((unwinder, rest)) = file("libgcc_eh.a").zip(file("libgcc.a")) else { return Ok(()) };
-    let folder = out.join("unwinder");
-    std::fs::create_dir_all(&folder)?;
-    let script = format!("GROUP ( {} {} )\n", unwinder.display(), rest.display());
-    std::fs::write(folder.join("libgcc_s.so"), script)?;
-    println!("cargo:rustc-link-search=native={}", folder.display());
-    Ok(())
 }
 
 /// One table of functions. The second one shares the types of the first.

@@ -1,10 +1,13 @@
 //! What can be typed: options, commands, and the help that explains them.
 
+pub mod install;
 pub mod keys;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use install::{InstallCommand, InstallOpenssl, RemoveCommand, RemoveOpenssl};
 
 /// One trust policy for all TLS programs on this machine.
 ///
@@ -88,6 +91,12 @@ pub enum Command {
     /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
     #[command(after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysArgs),
+    /// Switch peerkey on where programs look for it
+    #[command(subcommand)]
+    Install(InstallCommand),
+    /// Switch peerkey off, and leave everything as it was
+    #[command(subcommand)]
+    Remove(RemoveCommand),
     /// Firefox, Thunderbird and other NSS programs: what they can be told, and telling them
     #[command(subcommand)]
     Nss(NssCommand),

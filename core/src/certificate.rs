@@ -4,6 +4,7 @@ mod text;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -32,6 +33,8 @@ pub struct Certificate(Arc<Content>);
 
 struct Content {
     der: Vec<u8>,
+    /// Where in the DER the TBSCertificate is.
+    tbs: Range<usize>,
     fingerprint: [u8; 32],
     signed: [u8; 32],
     subject: Vec<u8>,
@@ -201,9 +204,12 @@ impl Certificate {
             return Err(CertificateError(format!("{} bytes behind the certificate", rest.len())));
         }
         let limits = limits(&parsed)?;
+        let tbs = parsed.tbs_certificate.as_ref();
+        let begins = tbs.as_ptr().addr() - der.as_ptr().addr();
         let certificate = Self(Arc::new(Content {
+            tbs: begins..begins + tbs.len(),
             fingerprint: Sha256::digest(der).into(),
-            signed: Sha256::digest(parsed.tbs_certificate.as_ref()).into(),
+            signed: Sha256::digest(tbs).into(),
             subject: parsed.subject().as_raw().to_vec(),
             issuer: parsed.issuer().as_raw().to_vec(),
             serial: parsed.tbs_certificate.raw_serial().to_vec(),
@@ -236,6 +242,12 @@ impl Certificate {
     /// form that anyone can compute, so the whole DER does not identify a certificate.
     pub fn signed_fingerprint(&self) -> [u8; 32] {
         self.0.signed
+    }
+
+    /// Whether this is what its issuer signed, the TBSCertificate, with the signature that it has
+    /// (RFC 5280 section 4.1.1).
+    pub fn has_signature(&self, tbs: &[u8], signature: &[u8]) -> bool {
+        self.0.der.get(self.0.tbs.clone()) == Some(tbs) && self.0.der.ends_with(signature)
     }
 
     /// The subject, a DER Name.
@@ -445,6 +457,27 @@ mod tests {
         assert!(!covers("a@example.org"));
         let whole = CertificateName::Wildcard(HostName::parse("org").unwrap());
         assert!(!whole.covers(&Name::parse("example.org").unwrap()));
+    }
+
+    #[test]
+    fn a_certificate_has_one_signature() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let make = |name: &str| {
+            let parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+            let made = parameters.self_signed(&key).unwrap();
+            Certificate::from_der(made.der()).unwrap()
+        };
+        let [one, other] = [make("one.example"), make("other.example")];
+        let parts = |of: &Certificate| {
+            let (_, parsed) = X509Certificate::from_der(of.der()).unwrap();
+            let signature = parsed.signature_value.data.to_vec();
+            (parsed.tbs_certificate.as_ref().to_vec(), signature)
+        };
+        let ((tbs, signature), (others_tbs, others_signature)) = (parts(&one), parts(&other));
+        assert!(one.has_signature(&tbs, &signature));
+        assert!(!one.has_signature(&others_tbs, &signature));
+        assert!(!one.has_signature(&tbs, &others_signature));
+        assert!(!one.has_signature(&tbs[1..], &signature));
     }
 
     #[test]

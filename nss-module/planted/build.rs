@@ -3,8 +3,8 @@
 #[path = "../build.rs"]
 mod module;
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=../build.rs");
     println!("cargo:rustc-cfg=planted_panic");
-    module::main();
+    module::main()
 }

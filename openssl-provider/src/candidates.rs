@@ -36,7 +36,7 @@ impl Candidates {
             let Some(stack) = context.stored(name) else { continue };
             let mut allowed = Vec::new();
             for certified in stack.certificates() {
-                let may = rules_out(decision, certified)?.is_none();
+                let may = rules_out(decision, certified.read())?.is_none();
                 allowed.push(may);
                 if may {
                     add(&mut names, certified, context);

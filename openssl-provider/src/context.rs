@@ -95,6 +95,17 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether the program put a check of its own in the place of OpenSSL's check of signatures
+    /// (X509_STORE_set_verify(3)).
+    pub(crate) fn store_verifies(self) -> bool {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the context is valid, and keeps its store; null is asked nothing.
+        unsafe {
+            let store = crypto.X509_STORE_CTX_get0_store(self.raw);
+            !store.is_null() && crypto.X509_STORE_get_verify(store).is_some()
+        }
+    }
+
     /// The chain that was found.
     pub(crate) fn chain(self) -> Vec<Certified<'a>> {
         // SAFETY: the context is valid, and keeps the stack of X509.

@@ -2,8 +2,9 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ptr::{null, null_mut};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
@@ -31,7 +32,17 @@ const REMEMBERED: usize = 8 << 10;
 pub(crate) struct Caches {
     keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
     signatures: Mutex<Recent<[u8; 32], ()>>,
-    certificates: Mutex<Recent<Vec<u8>, Certificate>>,
+    certificates: Mutex<Recent<Der, Certificate>>,
+}
+
+/// A certificate's DER, which is told from others by its end first: that is its signature.
+#[derive(PartialEq, Eq)]
+struct Der(Vec<u8>);
+
+impl Hash for Der {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.last_chunk::<32>().map_or(&self.0[..], |end| end).hash(state);
+    }
 }
 
 impl Default for Caches {
@@ -52,12 +63,13 @@ impl Caches {
         der: Vec<u8>,
         read: impl FnOnce(&[u8]) -> Result<Certificate, CertificateError>,
     ) -> Result<Certificate, CertificateError> {
+        let der = Der(der);
         let known = soon(&self.certificates).and_then(|known| known.get(&der));
         if let Some(certificate) = known {
             return Ok(certificate);
         }
-        let certificate = read(&der)?;
-        if der.len() > REMEMBERED {
+        let certificate = read(&der.0)?;
+        if der.0.len() > REMEMBERED {
             return Ok(certificate);
         }
         let forgotten =
@@ -72,6 +84,14 @@ impl Caches {
 pub(crate) struct HostCrypto<'a> {
     openssl: &'static OpenSsl,
     presented: Vec<(Certified<'a>, Certificate)>,
+    checked: OnceLock<Vec<Checked>>,
+}
+
+/// A certificate whose signature libcrypto found right a moment ago.
+struct Checked {
+    certificate: Certificate,
+    /// With the key of this one.
+    issuer: Certificate,
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
@@ -85,7 +105,25 @@ impl<'a> HostCrypto<'a> {
         openssl: &'static OpenSsl,
         presented: Vec<(Certified<'a>, Certificate)>,
     ) -> Self {
-        Self { openssl, presented }
+        Self { openssl, presented, checked: OnceLock::new() }
+    }
+
+    /// What peerkey reads in a certificate of the host's: many are what was presented.
+    pub(crate) fn read(&self, certified: Certified<'_>) -> Result<Certificate, CertificateError> {
+        let same = self.presented.iter().find(|(one, _)| one.raw() == certified.raw());
+        same.map_or_else(|| certified.read(), |(_, certificate)| Ok(certificate.clone()))
+    }
+
+    /// Takes over what the program's own verification has found out: libcrypto checked the signature of
+    /// each certificate of this chain with the key of the next one, and all were right.
+    pub(crate) fn take_over(&self, chain: &[Certified<'_>]) {
+        let pairs = chain.windows(2).filter_map(|pair| {
+            let &[certified, issuer] = pair else { return None };
+            issuer.key().filter(|key| self.is_strong(*key))?;
+            let (certificate, issuer) = (self.read(certified).ok()?, self.read(issuer).ok()?);
+            Some(Checked { certificate, issuer })
+        });
+        self.checked.get_or_init(|| pairs.collect());
     }
 
     /// Runs `body` with it as core wants it.
@@ -99,6 +137,10 @@ impl<'a> HostCrypto<'a> {
 
     /// Whether it is a right signature. A right one is remembered.
     fn verify(&self, algorithm: &Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        let spki = spki(&algorithm.key, key);
+        if self.is_checked(&spki, message, signature) {
+            return true;
+        }
         let mut hash = Sha256::new();
         for part in [&algorithm.key, &algorithm.signature, key, message, signature] {
             hash.update((part.len() as u64).to_be_bytes());
@@ -109,7 +151,6 @@ impl<'a> HostCrypto<'a> {
         if soon(remembered).is_some_and(|signatures| signatures.get(&hash).is_some()) {
             return true;
         }
-        let spki = spki(&algorithm.key, key);
         let right = self.openssl.quietly(|| {
             let body = |raw| self.digest_verify(algorithm, raw, message, signature);
             self.with_key((&algorithm.key, key), &spki, body)
@@ -118,6 +159,23 @@ impl<'a> HostCrypto<'a> {
             signatures.put(hash, ());
         }
         right
+    }
+
+    /// Whether the program's own verification has found it right. It goes by the certificate's algorithm,
+    /// which is the one that is asked about: both are told from what stands in the certificate.
+    fn is_checked(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        self.checked.get().into_iter().flatten().any(|Checked { certificate, issuer }| {
+            issuer.spki() == spki && certificate.has_signature(message, signature)
+        })
+    }
+
+    /// Whether what this key signs counts.
+    fn is_strong(&self, key: *mut EVP_PKEY) -> bool {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the key is valid.
+        let (kind, bits) =
+            unsafe { (crypto.EVP_PKEY_get_base_id(key), crypto.EVP_PKEY_get_bits(key)) };
+        ![EVP_PKEY_RSA, EVP_PKEY_RSA_PSS].contains(&kind) || bits >= RSA_BITS
     }
 
     /// Runs `body` with the key of a SubjectPublicKeyInfo, here also in its two parts; false where it
@@ -151,13 +209,10 @@ impl<'a> HostCrypto<'a> {
         message: &[u8],
         signature: &[u8],
     ) -> bool {
-        let crypto = &self.openssl.crypto;
-        // SAFETY: the key is valid.
-        let (kind, bits) =
-            unsafe { (crypto.EVP_PKEY_get_base_id(key), crypto.EVP_PKEY_get_bits(key)) };
-        if [EVP_PKEY_RSA, EVP_PKEY_RSA_PSS].contains(&kind) && bits < RSA_BITS {
+        if !self.is_strong(key) {
             return false;
         }
+        let crypto = &self.openssl.crypto;
         // SAFETY: no arguments.
         let context = unsafe { crypto.EVP_MD_CTX_new() };
         // SAFETY: the context is new, or null; the key is valid.

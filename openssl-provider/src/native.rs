@@ -19,6 +19,7 @@ use crate::facts::Facts;
 use crate::openssl::{SLOTS, copy, per_slot};
 use crate::running;
 use crate::ssl::Ssl;
+use crate::store;
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::CannotDecide;
 
@@ -31,6 +32,9 @@ pub(crate) struct Native {
     pub(crate) application: Application,
     /// Whether a fault of it was overruled.
     pub(crate) overruled: bool,
+    /// Whether libcrypto found the signature of each certificate in the chain right, with the key of the
+    /// next one.
+    pub(crate) signatures: bool,
     /// Why the decision failed meanwhile.
     pub(crate) failed: Option<CannotDecide>,
 }
@@ -101,6 +105,10 @@ struct Run<'r, 'd> {
     /// The faults in OpenSSL's words.
     words: Vec<String>,
     overruled: bool,
+    /// Whether anything was found wrong, whatever became of it.
+    reported: bool,
+    /// Whether a part of it was the program's.
+    replaced: bool,
     failed: Option<CannotDecide>,
 }
 
@@ -119,6 +127,8 @@ impl<'r, 'd> Run<'r, 'd> {
             faults: Vec::new(),
             words: Vec::new(),
             overruled: false,
+            reported: false,
+            replaced: false,
             failed: None,
         }
     }
@@ -128,7 +138,13 @@ impl<'r, 'd> Run<'r, 'd> {
         let program = self.program;
         running::during(context, std::ptr::from_mut(self).cast(), || {
             context.set_verify_callback(ours);
+            let standing = || {
+                let callback = context.verify_callback().map(|callback| callback as usize);
+                (store::verify_of(context).map(|verify| verify as usize), callback)
+            };
+            let before = standing();
             let returned = context.verify_natively();
+            self.replaced = standing() != before || context.store_verifies();
             context.set_verify_callback(program);
             returned
         })
@@ -147,6 +163,7 @@ impl<'r, 'd> Run<'r, 'd> {
             return 0;
         }
         let code = context.error();
+        self.reported = true;
         self.found(self.fault(code, context), context);
         if self.is_overruled(context) {
             context.set_error(X509_V_OK);
@@ -198,11 +215,13 @@ impl<'r, 'd> Run<'r, 'd> {
         if !accepts && self.faults.is_empty() {
             self.found(Fault::Other(context.openssl().error_text(code)), context);
         }
+        let dane = self.ssl.is_some_and(Ssl::uses_dane);
+        let signatures = accepts && !self.reported && !self.replaced && !dane;
         let application = match self.words.into_iter().next() {
             None => Application::Accepts,
             Some(why) => Application::Refuses { faults: self.faults, why },
         };
-        Native { returned, application, overruled: self.overruled, failed: self.failed }
+        Native { returned, application, overruled: self.overruled, signatures, failed: self.failed }
     }
 }
 

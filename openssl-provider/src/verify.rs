@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 
+use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::decide::{Application, Decision};
 use peerkey_core::keys::{Seen, Sighting};
 use peerkey_core::rule::Enforce;
@@ -12,6 +13,7 @@ use peerkey_core::verdict::{Outcome, Reason, Verdict};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
+use crate::evp::HostCrypto;
 use crate::facts::{Facts, now};
 use crate::native::{self, Native};
 use crate::openssl::OpenSsl;
@@ -77,7 +79,7 @@ impl Judge<'_> {
                 book = openssl.books.reader();
                 decision = decision.with_book(&book);
             }
-            self.decide(policy, &facts, &mut decision)
+            self.decide(policy, &facts, &host, &mut decision)
         })
     }
 
@@ -85,10 +87,13 @@ impl Judge<'_> {
         &mut self,
         policy: &Borrowed<'_>,
         facts: &Facts<'_>,
+        host: &HostCrypto<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
         let consults = decision.consults_application();
-        if !consults {
+        // What needs look-ups only is answered at once. Of a path the program's own verification finds
+        // out most.
+        if !consults && (decision.is_denied() || policy.meta().anchors == 0) {
             let verdict = self.conclude(decision, &Application::NotAsked)?;
             if let Outcome::Reject(reason) = verdict.outcome() {
                 self.remember_held(decision, &Application::NotAsked, &verdict)?;
@@ -99,9 +104,12 @@ impl Judge<'_> {
         if let Some(failed) = native.failed {
             return Err(failed);
         }
+        if native.signatures {
+            host.take_over(&self.context.chain());
+        }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = ruled_out(self.context, policy, decision)?;
+            broken = ruled_out(self.context, policy, decision, |one| host.read(one))?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, facts, decision)?
@@ -234,16 +242,17 @@ fn note(openssl: &OpenSsl, ssl: Ssl<'_>, accepted: Option<Accepted>) -> Option<A
 }
 
 /// The first certificate of the chain that was found through which no path may go.
-pub(crate) fn ruled_out(
-    context: Context<'_>,
+pub(crate) fn ruled_out<'a>(
+    context: Context<'a>,
     policy: &Compiled,
     decision: &Decision<'_>,
+    read: impl Fn(Certified<'a>) -> Result<Certificate, CertificateError>,
 ) -> Result<Option<(usize, Reason)>, CannotDecide> {
     if policy.meta().denials == 0 && policy.meta().constraints == 0 {
         return Ok(None);
     }
     for (depth, certified) in context.chain().into_iter().enumerate() {
-        let reason = rules_out(decision, certified);
+        let reason = rules_out(decision, read(certified));
         let reason = reason.map_err(|error| context.openssl().policies.explain(&error))?;
         if let Some(reason) = reason {
             return Ok(Some((depth, reason)));
@@ -255,9 +264,9 @@ pub(crate) fn ruled_out(
 /// Why no path may go through a certificate of the host's. One that cannot be read could be any.
 pub(crate) fn rules_out(
     decision: &Decision<'_>,
-    certified: Certified<'_>,
+    read: Result<Certificate, CertificateError>,
 ) -> Result<Option<Reason>, StoreError> {
-    match certified.read() {
+    match read {
         Ok(certificate) => decision.rules_out(&certificate),
         Err(error) => {
             Ok(Some(Reason::CannotDecide(format!("a CA certificate cannot be read: {error}"))))

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod install;
 pub mod keys;
 pub mod nss;
 pub mod policy;
@@ -32,6 +33,8 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Policy(PolicyCommand::Show { json }) => policy::show(&cli.global, *json, &screen),
         Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
         Command::Nss(command) => nss::run(&cli.global, command, &screen),
+        Command::Install(command) => install::install(&cli.global, command, &screen),
+        Command::Remove(command) => install::remove(command, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
         Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };

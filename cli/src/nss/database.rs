@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use peerkey_core::certificate::printable;
 
-use super::file::{self, backup_of};
-use super::{MODULE, Trouble, running};
+use super::{MODULE, running};
+use crate::file::{self, backup_of};
+use crate::trouble::Trouble;
 
 /// In what state a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]

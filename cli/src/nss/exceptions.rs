@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use peerkey_core::nss::Override;
 use peerkey_core::peer::Name;
 
-use super::file;
-use super::{Trouble, running};
+use super::running;
+use crate::file;
+use crate::trouble::Trouble;
 
 /// SHA-256 (id-sha256), as Firefox writes it.
 const SHA256: &str = "OID.2.16.840.1.101.3.4.2.1";

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Trouble;
+use crate::trouble::Trouble;
 
 /// The file in packages: /usr/lib/MULTIARCH/pkcs11/peerkey-trust.so, or without an architecture.
 const INSTALLED: &str = "pkcs11/peerkey-trust.so";

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::file::{self, backup_of};
-use super::{MODULE, Trouble};
+use super::MODULE;
+use crate::file::{self, backup_of};
+use crate::trouble::Trouble;
 
 /// Where they are, below the root.
 pub const FOLDERS: [&str; 2] = ["etc/firefox/policies", "etc/thunderbird/policies"];

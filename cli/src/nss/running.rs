@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::Trouble;
+use crate::trouble::Trouble;
 
 /// Fails where the profile is in use.
 pub fn refuse_in_use(folder: &Path) -> Result<(), Trouble> {

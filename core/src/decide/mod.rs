@@ -154,6 +154,11 @@ impl<'a> Decision<'a> {
         Self { book: Some(book), ..self }
     }
 
+    /// Whether the key or the certificate is denied: nothing else is asked then.
+    pub fn is_denied(&self) -> bool {
+        self.denial.is_some()
+    }
+
     /// Whether a case hangs on remembered keys: only then is a book needed.
     pub fn consults_book(&mut self) -> Result<bool, StoreError> {
         if self.policy.meta().remembering == 0 {

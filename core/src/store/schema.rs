@@ -24,47 +24,42 @@ pub(crate) const EVERY_PROTOCOL: &str = "*";
 
 #[cfg(feature = "source")]
 pub(super) const TABLES: &str = "
--- What is looked up by one word, in one table: SQLite reads all of these statements in each process
--- that asks anything. 'meta': a setting, its value. 'source': a file, its SHA-256. 'protocol': a name, the
--- one that it means, and whether rules tell it apart. 'application': an executable that rules tell apart.
--- 'program': an executable, what it speaks, and where that stands. 'child': a domain, and a name that rules
--- single out below it (a wildcard certificate covers it too). What is not here is like any other.
-CREATE TABLE word (what TEXT NOT NULL, word TEXT NOT NULL, value NOT NULL, more,
-  PRIMARY KEY (what, word, value)) WITHOUT ROWID;
+-- SQLite reads all of these statements in each process that asks anything, so they are few and short: columns
+-- have no types and no constraints. What is written is typed in write.rs, and what is read in read.rs.
+
+-- What is looked up by one word, in one table. 'meta': a setting, its value. 'source': a file, its SHA-256.
+-- 'protocol': a name, the one that it means, and whether rules tell it apart. 'application': an executable
+-- that rules tell apart. 'program': an executable, what it speaks, and where that stands. 'child': a domain,
+-- and a name that rules single out below it (a wildcard certificate covers it too). What is not here is like
+-- any other.
+CREATE TABLE word (what, word, value, more, PRIMARY KEY (what, word, value)) WITHOUT ROWID;
 
 -- Peers and protocols are one pattern or name a line; NULL is everywhere.
-CREATE TABLE authority (id INTEGER PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL,
-  peers TEXT, protocols TEXT, until INTEGER, place TEXT NOT NULL, profile TEXT NOT NULL);
-CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds INTEGER NOT NULL, users INTEGER NOT NULL,
-  rotate_with TEXT NOT NULL, keys_per_peer INTEGER NOT NULL, forget_after INTEGER,
-  min_age INTEGER NOT NULL, min_sightings INTEGER NOT NULL);
-CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority INTEGER NOT NULL, subject BLOB NOT NULL,
-  key BLOB NOT NULL, purposes INTEGER NOT NULL, certificate BLOB NOT NULL);
-CREATE TABLE crl (authority INTEGER NOT NULL, issuer BLOB NOT NULL, crl BLOB NOT NULL);
-CREATE TABLE binding (peer TEXT NOT NULL, authority INTEGER NOT NULL, key BLOB NOT NULL,
-  protocol TEXT NOT NULL, until INTEGER, place TEXT NOT NULL,
+CREATE TABLE authority (id INTEGER PRIMARY KEY, name, kind, peers, protocols, until, place, profile);
+CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds, users, rotate_with, keys_per_peer,
+  forget_after, min_age, min_sightings);
+CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority, subject, key, purposes, certificate);
+CREATE TABLE crl (authority, issuer, crl);
+CREATE TABLE binding (peer, authority, key, protocol, until, place,
   PRIMARY KEY (peer, authority, key, protocol)) WITHOUT ROWID;
 
-CREATE TABLE rule (id INTEGER PRIMARY KEY, place TEXT NOT NULL, peers TEXT, protocols TEXT,
-  applications TEXT, role TEXT, until INTEGER, monitored INTEGER NOT NULL, accept TEXT NOT NULL);
-CREATE TABLE rule_match (pattern TEXT NOT NULL, protocol TEXT NOT NULL, rule INTEGER NOT NULL,
+CREATE TABLE rule (id INTEGER PRIMARY KEY, place, peers, protocols, applications, role, until,
+  monitored, accept);
+CREATE TABLE rule_match (pattern, protocol, rule,
   PRIMARY KEY (pattern, protocol, rule)) WITHOUT ROWID;
 
 -- One row for each of a constraint's keys.
-CREATE TABLE ca_limit (key BLOB NOT NULL, id INTEGER NOT NULL, peers TEXT, protocols TEXT,
-  until INTEGER, place TEXT NOT NULL, PRIMARY KEY (key, id)) WITHOUT ROWID;
+CREATE TABLE ca_limit (key, id, peers, protocols, until, place, PRIMARY KEY (key, id)) WITHOUT ROWID;
 -- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
-CREATE TABLE denial (what TEXT NOT NULL, value BLOB NOT NULL, until INTEGER, reason TEXT,
-  place TEXT NOT NULL, PRIMARY KEY (what, value, place)) WITHOUT ROWID;
+CREATE TABLE denial (what, value, until, reason, place,
+  PRIMARY KEY (what, value, place)) WITHOUT ROWID;
 
 -- What NSS is told. Place: issuer and serial, hashed. A row holds from its first second to its last; of
 -- several, the one of the lowest rank: a denial has 0.
-CREATE TABLE nss_trust (place BLOB NOT NULL, rank INTEGER NOT NULL, begins INTEGER NOT NULL,
-  ends INTEGER NOT NULL, server INTEGER, client INTEGER, email INTEGER, code INTEGER, sha1 BLOB,
-  sha256 BLOB, PRIMARY KEY (place, rank, begins)) WITHOUT ROWID;
-CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place BLOB NOT NULL, begins INTEGER NOT NULL,
-  ends INTEGER NOT NULL, issuer BLOB NOT NULL, serial BLOB NOT NULL, subject BLOB NOT NULL,
-  der BLOB NOT NULL, label TEXT NOT NULL, is_ca INTEGER NOT NULL);
+CREATE TABLE nss_trust (place, rank, begins, ends, server, client, email, code, sha1, sha256,
+  PRIMARY KEY (place, rank, begins)) WITHOUT ROWID;
+CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place, begins, ends, issuer, serial, subject,
+  der, label, is_ca);
 ";
 
 /// After the rows: an index is built faster whole.

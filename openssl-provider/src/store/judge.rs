@@ -10,6 +10,7 @@ use peerkey_core::verdict::{Outcome, Reason};
 
 use super::{Found, purpose};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
+use crate::certified::Certified;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::native::{self, tell};
@@ -121,7 +122,7 @@ impl<'a> Judge<'a> {
         let mut depth = None;
         // A grant has looked for a way of its own, and at every certificate on it.
         if !self.found.overruled
-            && let Some((at, reason)) = ruled_out(self.context, policy, decision)?
+            && let Some((at, reason)) = ruled_out(self.context, policy, decision, Certified::read)?
         {
             let holds = application == Application::Accepts
                 && native::again_without(self.context, facts, decision)?;

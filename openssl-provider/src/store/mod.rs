@@ -255,7 +255,8 @@ fn give_callback_back(context: Context<'_>, watch: &Watch) {
     }
 }
 
-fn verify_of(context: Context<'_>) -> X509_STORE_CTX_verify_fn {
+/// What checks the signatures of the chain that was found.
+pub(crate) fn verify_of(context: Context<'_>) -> X509_STORE_CTX_verify_fn {
     // SAFETY: the context is valid.
     unsafe { context.openssl().crypto.X509_STORE_CTX_get_verify(context.raw()) }
 }

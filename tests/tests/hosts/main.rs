@@ -11,5 +11,6 @@ mod host;
 mod memory;
 mod panics;
 mod processes;
+mod signatures;
 mod surroundings;
 mod valgrind;

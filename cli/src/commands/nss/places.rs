@@ -10,9 +10,10 @@ use crate::args::{Global, NssPlace};
 use crate::commands::{FINE, NO, fail};
 use crate::nss::database::{self, State};
 use crate::nss::place::{self, Owner, Place};
-use crate::nss::{Trouble, exceptions, library, policies};
+use crate::nss::{exceptions, library, policies};
 use crate::render::{DIM, GOOD, ODD, json, styled};
 use crate::screen::Screen;
+use crate::trouble::Trouble;
 
 /// Where the module looks for the policy by itself.
 const USUAL_STATE_DIR: &str = "/var/lib/peerkey";

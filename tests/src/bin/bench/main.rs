@@ -47,6 +47,7 @@ fn main() {
     match words.as_slice() {
         ["worker", task @ ..] => worker::work(task),
         ["keys", state, peers] => keys::look_up(state, peers.parse().unwrap()),
+        ["cost", program, arguments @ ..] => apply::print_cost(program, arguments),
         ["first-answer", library, parameters] => nss::first_answer(library, parameters),
         ["soak", seconds @ ..] => soak::run(seconds.first().map_or(600, |s| s.parse().unwrap())),
         only => report(only),

@@ -1,9 +1,11 @@
 //! libcrypto, started so that it reads no openssl.cnf, and two calls that the `openssl` crate lacks.
-//! The only unsafe code of the command.
+//! The only unsafe code of the command is here and in [`nconf`].
 //!
 //! peerkey's own provider is named in openssl.cnf. Loaded here, it would judge the connections that
 //! `check --connect` makes to see what a server presents, whichever library context they are in: the
 //! hook is the process's, not a context's.
+
+pub mod nconf;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, OsStr, c_char, c_int};
@@ -24,6 +26,7 @@ const NO_ATEXIT: u64 = 0x0008_0000;
 type VerifyCallback = extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
 
 unsafe extern "C" {
+    fn OPENSSL_info(what: c_int) -> *const c_char;
     fn X509_STORE_CTX_set_default(context: *mut X509_STORE_CTX, name: *const c_char) -> c_int;
     fn X509_STORE_CTX_set_verify_cb(context: *mut X509_STORE_CTX, callback: Option<VerifyCallback>);
 }
@@ -93,6 +96,16 @@ pub fn default_anchors() -> (PathBuf, Vec<PathBuf>) {
     let file = std::env::var_os("SSL_CERT_FILE").map_or(file, PathBuf::from);
     let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or(folder.into());
     (file, std::env::split_paths(&folders).collect())
+}
+
+/// `OPENSSL_INFO_MODULES_DIR`, <openssl/crypto.h>.
+const MODULES_FOLDER: c_int = 1003;
+
+/// Where OpenSSL looks for providers, as `openssl version -m` shows it.
+pub fn modules_folder() -> PathBuf {
+    start();
+    // SAFETY: returns a static text that ends with NUL, or NULL for what it does not know.
+    unsafe { text_of(OPENSSL_info(MODULES_FOLDER)) }
 }
 
 /// # Safety

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Trouble;
+use crate::trouble::Trouble;
 
 /// The content of a file; None where there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {

@@ -1,5 +1,8 @@
 //! Which openssl.cnf programs read here, and what it says of peerkey's provider.
 
+pub mod edit;
+pub mod proof;
+
 use std::env;
 use std::fs;
 use std::io::Read;
@@ -62,6 +65,20 @@ pub fn configuration() -> Configuration {
     let readable = fs::File::open(&path).is_ok();
     let named = find(&path, &mut 0);
     Configuration { path, by_environment, readable, named }
+}
+
+/// The system's openssl.cnf, whatever the environment says.
+pub fn system_file() -> PathBuf {
+    library::start();
+    system_folder().join("openssl.cnf")
+}
+
+/// Whether a file includes itself, or more files than are sane.
+pub fn includes_itself(path: &Path) -> bool {
+    let mut files = 0;
+    // One that names peerkey ends the search.
+    let _ = find(path, &mut files);
+    files > MOST_FILES
 }
 
 /// OPENSSLDIR, as `openssl version -d` shows it.
@@ -138,39 +155,57 @@ fn include(from: &Path, named: &str, files: &mut usize) -> Option<Named> {
     paths.iter().find_map(|path| find(path, files))
 }
 
-/// How long `openssl list` may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Asks the program `openssl` for its providers: the proof that the configuration works.
 pub fn loaded() -> Loaded {
-    let mut command = Command::new("openssl");
-    command.args(["list", "-providers"]);
+    match said(Command::new("openssl").args(["list", "-providers"])) {
+        Ok(Said { succeeded: true, out, .. }) => listed(&out),
+        Ok(Said { err, .. }) => {
+            let words = printable(err.lines().next().unwrap_or("it says nothing"));
+            Loaded::Broken(format!("openssl list -providers failed: {words}"))
+        }
+        Err(NoAnswer::NotRun(why)) => Loaded::Unknown(why),
+        Err(NoAnswer::Endless) => Loaded::Broken("openssl list -providers does not end".into()),
+    }
+}
+
+/// What a program said before it ended.
+struct Said {
+    succeeded: bool,
+    out: String,
+    err: String,
+}
+
+/// Why a program said nothing.
+enum NoAnswer {
+    NotRun(String),
+    Endless,
+}
+
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a program to its end.
+fn said(command: &mut Command) -> Result<Said, NoAnswer> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(why) => return Loaded::Unknown(format!("the program openssl cannot be run: {why}")),
-    };
-    let (list, complaint) = (reader(child.stdout.take()), reader(child.stderr.take()));
+    let mut child = command.spawn().map_err(|why| {
+        let name = command.get_program().to_string_lossy();
+        NoAnswer::NotRun(format!("the program {name} cannot be run: {why}"))
+    })?;
+    let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let deadline = Instant::now() + PATIENCE;
-    let ended = loop {
+    loop {
         match child.try_wait() {
             Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
-            Ok(None) => break None,
-            Ok(Some(status)) => break Some(status.success()),
-            Err(why) => return Loaded::Unknown(why.to_string()),
-        }
-    };
-    match ended {
-        Some(true) => listed(&list.join().unwrap_or_default()),
-        Some(false) => {
-            let said = complaint.join().unwrap_or_default();
-            let said = printable(said.lines().next().unwrap_or("it says nothing"));
-            Loaded::Broken(format!("openssl list -providers failed: {said}"))
-        }
-        None => {
-            // It may be gone by now, which is as good.
-            let _ = child.kill().and_then(|()| child.wait());
-            Loaded::Broken("openssl list -providers does not end".into())
+            Ok(None) => {
+                // It may be gone by now, which is as good.
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(NoAnswer::Endless);
+            }
+            Ok(Some(status)) => {
+                let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
+                return Ok(Said { succeeded: status.success(), out, err });
+            }
+            Err(why) => return Err(NoAnswer::NotRun(why.to_string())),
         }
     }
 }
@@ -214,6 +249,20 @@ fn listed(list: &str) -> Loaded {
         Some((version, status)) if status == "active" => Loaded::Yes(version),
         Some((_, status)) => Loaded::Broken(format!("its status is \"{status}\"")),
     }
+}
+
+/// The names of the active providers in the list.
+fn listed_all(list: &str) -> Vec<String> {
+    let mut active = Vec::new();
+    let mut name = "";
+    for line in list.lines() {
+        match line.len() - line.trim_start().len() {
+            2 => name = line.trim(),
+            4 if line.trim() == "status: active" => active.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    active
 }
 
 #[cfg(test)]
