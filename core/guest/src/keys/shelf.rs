@@ -123,10 +123,10 @@ impl Shelf {
 
     /// The folder of this moment.
     pub(super) fn folder(&self) -> Result<&Arc<Folder>, KeysError> {
-        if let Some(system) = &self.system {
-            if self.is_roots || system.is_there().map_err(|error| fail(system, error.why()))? {
-                return Ok(system);
-            }
+        if let Some(system) = &self.system
+            && (self.is_roots || system.is_there().map_err(|error| fail(system, error.why()))?)
+        {
+            return Ok(system);
         }
         match &self.home {
             Some((home, owned)) if home.is_held() || self.owns(owned) => Ok(home),
