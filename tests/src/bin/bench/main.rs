@@ -13,6 +13,7 @@ mod keys;
 mod nss;
 mod policies;
 mod process;
+mod record;
 mod soak;
 mod tls;
 mod worker;
@@ -22,7 +23,7 @@ use figure::Figure;
 /// Measures a family of figures.
 type Family = fn() -> Vec<Figure>;
 
-const FAMILIES: [(&str, &str, Family); 7] = [
+const FAMILIES: [(&str, &str, Family); 8] = [
     (
         "handshakes",
         "Full TLS 1.3 handshakes, both sides, chain of 3: CPU time of one",
@@ -33,6 +34,11 @@ const FAMILIES: [(&str, &str, Family); 7] = [
     ("nss", "The NSS module (with), beside others and beside none (without)", nss::measure),
     ("keys", "Remembered keys", keys::measure),
     ("apply", "Putting a large policy into force", apply::measure),
+    (
+        "record",
+        "The record (with), beside log = \"none\" (without): CPU time of a handshake",
+        record::measure,
+    ),
     // Last: it reads policies as a guest does, and then SQLite opens no other file in this process.
     (
         "decisions",
