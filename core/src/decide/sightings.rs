@@ -99,7 +99,7 @@ impl Decision<'_> {
         seen: Seen,
     ) -> Result<Option<Sighting>, StoreError> {
         let tofu = self.policy.tofu(authority)?;
-        let (Some(peer), Some(service)) = (case.subject.clone(), self.service()) else {
+        let (Some(peer), Some(service)) = (case.subject.clone(), self.service()?) else {
             return Ok(None);
         };
         Ok(Some(Sighting {

@@ -3,7 +3,7 @@
 
 use super::Decision;
 use super::authority::{Found, Strength};
-use super::cases::CaseState;
+use super::cases::{CaseState, spoken};
 use crate::keys::{KnownKey, Service, State};
 use crate::peer::Name;
 use crate::rule::Tofu;
@@ -57,7 +57,7 @@ impl Decision<'_> {
         if !case.expected {
             return nothing("a peer that is only claimed has no remembered keys".into());
         }
-        let Some(service) = self.service() else {
+        let Some(service) = self.service()? else {
             return nothing(
                 "over what is not known, and keys are remembered for a protocol".into(),
             );
@@ -120,7 +120,7 @@ impl Decision<'_> {
     /// Whether a person said that the key is not the peer's, where a rule hangs on remembered keys.
     #[cfg(feature = "nss")]
     pub(crate) fn is_denied_by_a_person(&mut self) -> Result<bool, StoreError> {
-        let (Some(book), Some(service)) = (self.book, self.service()) else { return Ok(false) };
+        let (Some(book), Some(service)) = (self.book, self.service()?) else { return Ok(false) };
         for index in 0..self.cases.len() {
             let subject = self.cases.get(index).and_then(|case| case.subject.clone());
             let Some(peer) = subject else { continue };
@@ -139,9 +139,11 @@ impl Decision<'_> {
         Ok(false)
     }
 
-    /// The service that the query is about, if its protocol is known.
-    pub(super) fn service(&self) -> Option<Service> {
-        Some(Service::new(self.query.protocol.known()?, self.query.port))
+    /// The service that the query is about, if its protocol is known: the policy may say what a program
+    /// speaks.
+    pub(super) fn service(&self) -> Result<Option<Service>, StoreError> {
+        let spoken = spoken(self.policy, self.query)?;
+        Ok(spoken.known().map(|protocol| Service::new(protocol, self.query.port)))
     }
 
     /// Who of those that may change keys vouches.
