@@ -1,16 +1,21 @@
 //! What can be typed: options, commands, and the help that explains them.
 
+pub mod doctor;
 pub mod install;
+pub mod interim;
 pub mod keys;
+pub mod record;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use doctor::DoctorArgs;
 pub use install::{
     All, InstallArgs, InstallCommand, InstallOpenssl, RemoveArgs, RemoveCommand, RemoveOpenssl,
 };
+pub use interim::{OffArgs, WatchArgs};
 
 /// One trust policy for all TLS programs on this machine.
 ///
@@ -115,6 +120,31 @@ pub enum Command {
     /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
     #[command(after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysArgs),
+    /// Show what was decided, for which program, and why
+    ///
+    /// Reads the record that the programs of a user write as the policy's `log` says: refusals and first
+    /// uses of keys, all, or nothing. Damaged lines are reported by file and number, and left out.
+    #[command(after_long_help = record::LOG_EXAMPLES)]
+    Log(record::LogArgs),
+    /// Explain a recorded decision, and what would have changed it
+    ///
+    /// Asks the policy in force again, from what was recorded, and says which authorities would have had
+    /// to vouch, or which rule would have had to match. Exit status: 0 explained,
+    /// 1 it can only be shown as it was recorded, 2 there is no such decision.
+    #[command(after_long_help = record::EXPLAIN_EXAMPLES)]
+    Explain(record::ExplainArgs),
+    /// Ask another policy what was asked before, and show what would change
+    ///
+    /// Nothing is applied. What cannot be asked again is counted, with the reason. Exit status: 0 nothing
+    /// would change, 1 something would, 2 nothing could be replayed.
+    #[command(after_long_help = record::REPLAY_EXAMPLES)]
+    Replay(record::ReplayArgs),
+    /// Propose scopes from what was accepted, as TOML; nothing is applied
+    ///
+    /// For each authority that vouched, and for each CA at the top of a chain that programs accepted by
+    /// themselves: the names and protocols for which it was really used.
+    #[command(after_long_help = record::LEARN_EXAMPLES)]
+    Learn(record::LearnArgs),
     /// Switch peerkey on where programs look for it
     ///
     /// Alone, for all: openssl.cnf, the system's database of NSS, the policies.json of Firefox and
@@ -143,24 +173,6 @@ pub struct ApplyArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Of `off`.
-#[derive(Args, Clone, Debug)]
-pub struct OffArgs {
-    /// For how long: 30s, 10m, 1h, at most 7d
-    #[arg(long = "for", value_name = "TIME", value_parser = crate::clock::a_while)]
-    pub lasts: Duration,
-}
-
-/// Of `watch`.
-#[derive(Args, Clone, Debug)]
-pub struct WatchArgs {
-    /// Which
-    pub id: String,
-    /// Whether to leave the session of who began it first
-    #[arg(long)]
-    pub detach: bool,
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -283,20 +295,6 @@ pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// Of `doctor`.
-#[derive(Args, Clone, Debug)]
-pub struct DoctorArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// The openssl.cnf to look at; left out: the system's
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// The root of the system
-    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
-    pub root: PathBuf,
 }
 
 /// Of `nss`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use peerkey_core::policy::Policy;
 use peerkey_core::source::{self, Interim, InterimKind, Published};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::install::lean_trust_is_on;
 use super::{FINE, NO, fail, watch};
@@ -150,12 +150,14 @@ pub(super) fn ended_by_itself(global: &Global, screen: &Screen, interim: &Interi
 
 /// Records it; where that fails, says so.
 pub(super) fn note(global: &Global, screen: &Screen, event: &str, interim: &Interim) {
-    let more: Value = json!({
+    let mut more = json!({
         "since": clock::rfc3339(interim.since),
         "until": clock::rfc3339(interim.until),
         "uid": rustix::process::geteuid().as_raw(),
-        "by": std::env::var("SUDO_USER").ok(),
     });
+    if let Ok(user) = std::env::var("SUDO_USER") {
+        more["by"] = json!(user);
+    }
     if let Err(why) = events::record(&global.state_dir, event, &more) {
         screen.complain(&format!("{}: {why}\n", styled(ODD.bold(), "warning")));
     }

@@ -2,6 +2,7 @@
 //! its path may lead nowhere. Folders of users' keys are held in the same way.
 
 mod own;
+mod put;
 
 use std::ffi::{CStr, CString, OsStr, c_int};
 use std::fmt;
@@ -155,6 +156,22 @@ impl Folder {
             })
         })
         .and_then(|stat| self.trusted_file(name, &stat))
+    }
+
+    /// Whether there is a file of this name in the folder that is held, wherever its path leads to now:
+    /// what belongs to a file that was opened in it.
+    pub(crate) fn has_beside(&self, name: &CStr) -> Result<bool, FolderError> {
+        let Some(held) = self.held() else { return self.look(name).map(|_| true) };
+        // SAFETY: a C string, and room for the result.
+        let found = stat_with(|stat| unsafe {
+            libc::fstatat(held, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
+        });
+        match found {
+            Ok(stat) => self.trusted_file(name, &stat).map(|_| true),
+            // By far the most often: nothing is made of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.io_error(name, &error)),
+        }
     }
 
     /// Opens the file that stands under this name now.
@@ -359,7 +376,8 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+/// The same open file, under a number that is out of the way.
+pub(crate) fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     let copy = |from: RawFd| {
         // SAFETY: no memory is involved.
         owned(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, from) })

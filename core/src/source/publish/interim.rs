@@ -148,42 +148,17 @@ pub fn begin(
 ) -> Result<Option<(Interim, Published)>, PublishError> {
     let state = State::lock(state_dir, PATIENCE)?;
     state.refuse_second()?;
-    let current = state.current();
-    if !exists(&current) {
+    if !exists(&state.current()) {
         let message = format!("there is no policy in {} to go back to", show(&state.dir));
-        let hint = Some("put one in force with peerkey apply".into());
-        return Err(PublishError { message, hint });
+        return Err(PublishError::new(message).hinted("put one in force with peerkey apply"));
     }
-    check_pages(&current).map_err(|error| PublishError::store(&error))?;
-    let old = open(&current)?;
-    let fresh = state.fresh(NEW);
-    let begun = (|| {
-        store::write(policy, &fresh, now).map_err(|error| PublishError::store(&error))?;
-        state.seal(&fresh)?;
-        if kind == Kind::Confirm && open(&fresh)?.meta().digest == old.meta().digest {
-            return Ok(None);
-        }
-        state.record(&fresh)?;
-        state.keep_aside(kind, lasts, now, watch).and_then(|interim| {
-            match kind {
-                Kind::Confirm => state.replace(&fresh)?,
-                Kind::Off => {
-                    rename(&fresh, &current)?;
-                    state.sync()?;
-                }
-            }
-            Ok(Some((interim, state.published(false))))
-        })
-    })();
-    match &begun {
-        Ok(Some(_)) => {}
-        Ok(None) => state.sweep(),
-        Err(_) => {
-            state.sweep();
-            // Whatever was done of it: what is in force stays, and nothing waits.
-            if let Some(interim) = read(&state.interim()) {
-                state.go_back(&interim)?;
-            }
+    check_pages(&state.current()).map_err(|error| PublishError::store(&error))?;
+    let begun = state.begin(policy, now, (kind, lasts), watch);
+    if !matches!(begun, Ok(Some(_))) {
+        state.sweep();
+        // Whatever was done of it: what is in force stays, and nothing waits.
+        if let Some(interim) = read(&state.interim()) {
+            state.go_back(&interim)?;
         }
     }
     begun
@@ -230,6 +205,33 @@ pub fn settle(state_dir: &Path) -> Result<Option<Interim>, PublishError> {
 }
 
 impl State {
+    /// Puts a policy in force for a while, or fails half-way.
+    fn begin(
+        &self,
+        policy: &Policy,
+        now: i64,
+        (kind, lasts): (Kind, Duration),
+        watch: impl FnOnce(&Interim) -> Result<(), String>,
+    ) -> Result<Option<(Interim, Published)>, PublishError> {
+        let (fresh, current) = (self.fresh(NEW), self.current());
+        store::write(policy, &fresh, now).map_err(|error| PublishError::store(&error))?;
+        self.seal(&fresh)?;
+        let (new, old) = (open(&fresh)?, open(&current)?);
+        if kind == Kind::Confirm && new.meta().digest == old.meta().digest {
+            return Ok(None);
+        }
+        self.record(&fresh)?;
+        let interim = self.keep_aside(kind, lasts, now, watch)?;
+        match kind {
+            Kind::Confirm => self.replace(&fresh)?,
+            Kind::Off => {
+                rename(&fresh, &current)?;
+                self.sync()?;
+            }
+        }
+        Ok(Some((interim, self.published(false))))
+    }
+
     fn interim(&self) -> PathBuf {
         self.fresh_name(INTERIM)
     }

@@ -21,6 +21,8 @@ pub(crate) struct Figure {
 pub(crate) enum Unit {
     /// With peerkey in proportion to without.
     Ratio,
+    /// Microseconds more.
+    MoreMicroseconds,
     /// Milliseconds more.
     MoreMilliseconds,
     /// Megabytes, of a million bytes.
@@ -29,6 +31,8 @@ pub(crate) enum Unit {
     MoreMegabytes,
     /// Seconds.
     Seconds,
+    /// So many in a second.
+    PerSecond,
 }
 
 /// What is wanted of a result.
@@ -75,9 +79,11 @@ impl Unit {
     fn text(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{value:.3}"),
+            Self::MoreMicroseconds => format!("{value:+.1} µs"),
             Self::MoreMilliseconds => format!("{value:+.2} ms"),
             Self::Megabytes => format!("{value:.3} MB"),
             Self::MoreMegabytes => format!("{value:+.2} MB"),
+            Self::PerSecond => format!("{value:.0}/s"),
             Self::Seconds => format!("{value:.2} s"),
         }
     }
