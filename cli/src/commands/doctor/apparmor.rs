@@ -90,14 +90,24 @@ pub(super) fn allows(rules: &[(String, String)], path: &str, rights: &str) -> bo
     })
 }
 
-/// AppArmor's patterns: `*` within a name, `**` over folders, `?`, `[…]`, `{a,b}`. Of variables those are
-/// known that every profile has; any other matches whatever stands there.
+/// Variables that every profile has (tunables/), by what they stand for.
+const VARIABLES: [(&str, &str); 9] = [
+    ("@{lib}", "/{,usr/}lib"),
+    ("@{bin}", "/{,usr/}{,s}bin"),
+    ("@{etc_ro}", "/{usr/,}etc"),
+    ("@{multiarch}", "*-linux-gnu*"),
+    ("@{run}", "/{,var/}run"),
+    ("@{PROC}", "/proc"),
+    ("@{sys}", "/sys"),
+    ("@{HOME}", "/{root,home/*}"),
+    ("@{HOMEDIRS}", "/home"),
+];
+
+/// AppArmor's patterns: `*` within a name, `**` over folders, `?`, `[…]`, `{a,b}`. A variable that is not
+/// known here stands for a part of a name: what it might open besides is not counted on.
 fn matches(pattern: &str, path: &str) -> bool {
-    let pattern = pattern
-        .replace("@{lib}", "{,usr/}lib")
-        .replace("@{etc_ro}", "/{usr/,}etc")
-        .replace("@{multiarch}", "*-linux-gnu*")
-        .replace("@{bin}", "/{,usr/}{,s}bin");
+    let replace = |pattern: String, (name, value): &(&str, &str)| pattern.replace(name, value);
+    let pattern = VARIABLES.iter().fold(pattern.to_owned(), replace);
     alternatives(&pattern).iter().any(|pattern| glob(pattern.as_bytes(), path.as_bytes()))
 }
 
@@ -107,9 +117,11 @@ fn alternatives(pattern: &str) -> Vec<String> {
     while let Some(pattern) = open.pop() {
         let braces = pattern.find('}').and_then(|end| Some((pattern[..end].rfind('{')?, end)));
         match braces {
+            // At the beginning it is a folder, and which is not known.
+            Some((1, _)) if pattern.starts_with('@') => {}
             Some((start, _)) if pattern[..start].ends_with('@') => {
                 let end = braces.map_or(start, |(_, end)| end);
-                open.push(format!("{}**{}", &pattern[..start - 1], &pattern[end + 1..]));
+                open.push(format!("{}*{}", &pattern[..start - 1], &pattern[end + 1..]));
             }
             Some((start, end)) if open.len() + done.len() < 256 => {
                 for choice in pattern[start + 1..end].split(',') {
@@ -168,6 +180,10 @@ mod tests {
             ("/var/lib/p[a-f]erkey/*", "/var/lib/peerkey/x", true),
             ("/var/lib/?eerkey/*", "/var/lib/peerkey/x", true),
             ("@{PROC}/x", "/var/lib/peerkey/x", false),
+            ("@{HOME}/**", "/var/lib/peerkey/x", false),
+            ("@{HOME}/**", "/home/a/x", true),
+            ("@{other}/**", "/var/lib/peerkey/x", false),
+            ("/var/lib/@{other}/x", "/var/lib/peerkey/x", true),
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }
