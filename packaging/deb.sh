@@ -1,6 +1,5 @@
 #!/bin/sh
 # Makes the Debian packages of what was built, in target/deb, and has lintian look at them: deb.sh [VERSION].
-# DEBFULLNAME and DEBEMAIL say who packages; left out: whoever made the last commit.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 TOP=$(dirname "$here")
@@ -9,24 +8,22 @@ version=${1:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$TOP/Cargo.toml" | head -n 
 out=${OUT:-$TOP/target/deb}
 source=$out/peerkey-$version
 
-last() { git -C "$TOP" log -1 --format="$1" 2>/dev/null; }
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(last %ct || stat -c %Y "$TOP/CHANGELOG.md")}
-export SOURCE_DATE_EPOCH
-maintainer="${DEBFULLNAME:-$(last %an || id -un)} <${DEBEMAIL:-$(last %ae || echo root@localhost)}>"
-openssl_cnf=$(openssl version -d | sed -n 's/^OPENSSLDIR: "\(.*\)"$/\1/p')/openssl.cnf
+. "$here/packager.sh"
+. "$here/folders.sh"
+openssl_cnf=$OPENSSLDIR/openssl.cnf
 openssl_cnf=$(readlink -f "$openssl_cnf" || echo "$openssl_cnf")
 
 rm -rf "$out"
 mkdir -p "$source"
 cp -r "$here/debian" "$source/debian"
-sed -i "s#@MAINTAINER@#$maintainer#" "$source/debian/control"
+sed -i "s#@MAINTAINER@#$PACKAGER#" "$source/debian/control"
 sed -i "s#@OPENSSLCNF@#$openssl_cnf#" "$source/debian/peerkey.postrm"
 cat >"$source/debian/changelog" <<END
 peerkey ($version) unstable; urgency=medium
 
   * Version $version: /usr/share/doc/peerkey/changelog.gz says what is new.
 
- -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+ -- $PACKAGER  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
 (cd "$source" && dpkg-buildpackage --build=binary --no-sign) >"$out/log" 2>&1 || {
     tail -n 40 "$out/log" >&2

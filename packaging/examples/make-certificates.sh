@@ -38,11 +38,10 @@ leaf() {
 
 ca "$keys/corp.pem" corp
 leaf company/tests/intranet.pem corp serverAuth DNS:intranet.corp.example
-leaf company/tests/stolen.pem corp serverAuth DNS:stolen.corp.example
+leaf company/anchors/stolen.pem corp serverAuth DNS:stolen.corp.example
 leaf company/tests/bank-by-corp.pem corp serverAuth DNS:www.bank.example
 mkdir -p company/anchors home-lab/anchors mail-server/anchors database/anchors
 cp "$keys/corp.pem" company/anchors/corp-root.pem
-cp company/tests/stolen.pem company/anchors/stolen.pem
 
 ca "$keys/home.pem" home
 leaf home-lab/tests/nas.pem home serverAuth DNS:nas.home.arpa

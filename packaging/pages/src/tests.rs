@@ -91,8 +91,10 @@ fn keys_of_the_language() -> BTreeSet<String> {
 fn the_page_about_policies_names_every_key() {
     let page = source_of("peerkey-policy.5");
     let items = page.lines().filter_map(|line| line.strip_prefix(".It Ic "));
-    let items: BTreeSet<&str> =
-        items.flat_map(str::split_whitespace).filter(|word| *word != "," && *word != "Ic").collect();
+    let items: BTreeSet<&str> = items
+        .flat_map(str::split_whitespace)
+        .filter(|word| *word != "," && *word != "Ic")
+        .collect();
     let missing: Vec<_> =
         keys_of_the_language().into_iter().filter(|key| !items.contains(&**key)).collect();
     assert!(missing.is_empty(), "packaging/man/peerkey-policy.5 has no \".It Ic\" of {missing:?}");
