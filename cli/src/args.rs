@@ -2,6 +2,7 @@
 
 pub mod install;
 pub mod keys;
+pub mod record;
 
 use std::path::PathBuf;
 
@@ -91,6 +92,31 @@ pub enum Command {
     /// An authority of kind "tofu" remembers keys. What people decide here counts for it.
     #[command(after_long_help = keys::EXAMPLES)]
     Keys(keys::KeysArgs),
+    /// Show what was decided, for which program, and why
+    ///
+    /// Reads the record that the programs of a user write as the policy's `log` says: refusals and first
+    /// uses of keys, all, or nothing. Damaged lines are reported by file and number, and left out.
+    #[command(after_long_help = record::LOG_EXAMPLES)]
+    Log(record::LogArgs),
+    /// Explain a recorded decision, and what would have changed it
+    ///
+    /// Asks the policy in force again, from what was recorded, and says which authorities would have had
+    /// to vouch, or which rule would have had to match. Exit status: 0 explained,
+    /// 1 it can only be shown as it was recorded, 2 there is no such decision.
+    #[command(after_long_help = record::EXPLAIN_EXAMPLES)]
+    Explain(record::ExplainArgs),
+    /// Ask another policy what was asked before, and show what would change
+    ///
+    /// Nothing is applied. What cannot be asked again is counted, with the reason. Exit status: 0 nothing
+    /// would change, 1 something would, 2 nothing could be replayed.
+    #[command(after_long_help = record::REPLAY_EXAMPLES)]
+    Replay(record::ReplayArgs),
+    /// Propose scopes from what was accepted, as TOML; nothing is applied
+    ///
+    /// For each authority that vouched, and for each CA at the top of a chain that programs accepted by
+    /// themselves: the names and protocols for which it was really used.
+    #[command(after_long_help = record::LEARN_EXAMPLES)]
+    Learn(record::LearnArgs),
     /// Switch peerkey on where programs look for it
     #[command(subcommand)]
     Install(InstallCommand),

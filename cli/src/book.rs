@@ -50,7 +50,8 @@ pub fn user_file(state_dir: &Path) -> Result<PathBuf, String> {
     user_folder(state_dir).map(|folder| folder.join(USER_FILE))
 }
 
-fn own_uid() -> u32 {
+/// The user who runs the command.
+pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 

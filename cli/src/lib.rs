@@ -14,6 +14,7 @@ pub mod native;
 pub mod nss;
 pub mod openssl_cnf;
 pub mod question;
+pub mod record;
 pub mod render;
 pub mod screen;
 pub mod testfile;

@@ -2,8 +2,10 @@
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::args::Color;
 
@@ -46,10 +48,32 @@ impl Screen {
 
     /// Writes to standard output. A reader that has seen enough is no error.
     pub fn print(&self, text: &str) -> io::Result<()> {
+        self.put(text).map(|_| ())
+    }
+
+    /// The same; false where nobody reads any more.
+    pub fn put(&self, text: &str) -> io::Result<bool> {
         let mut stream = AutoStream::new(io::stdout().lock(), self.out);
-        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+        is_read(stream.write_all(text.as_bytes()).and_then(|()| stream.flush()))
+    }
+
+    /// The same of bytes as they are.
+    pub fn put_raw(&self, bytes: &[u8]) -> io::Result<bool> {
+        let mut stream = io::stdout().lock();
+        is_read(stream.write_all(bytes).and_then(|()| stream.flush()))
+    }
+
+    /// Waits; false where nobody reads any more.
+    pub fn wait(&self, time: Duration) -> bool {
+        let stdout = io::stdout();
+        let mut end = [PollFd::new(&stdout, PollFlags::empty())];
+        let time = Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(1),
+            tv_nsec: time.subsec_nanos().into(),
+        };
+        match rustix::event::poll(&mut end, Some(&time)) {
+            Ok(_) => !end[0].revents().intersects(PollFlags::ERR | PollFlags::HUP),
+            Err(_) => true,
         }
     }
 
@@ -57,6 +81,14 @@ impl Screen {
     pub fn complain(&self, text: &str) {
         let mut stream = AutoStream::new(io::stderr().lock(), self.err);
         let _ = stream.write_all(text.as_bytes());
+    }
+}
+
+fn is_read(written: io::Result<()>) -> io::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+pub(crate) use text::is_shown;
 pub use text::printable;
 use text::{name_text, shown};
 

@@ -21,6 +21,7 @@ pub mod peer;
 pub mod policy;
 pub mod protocol;
 pub mod query;
+pub mod record;
 pub mod rule;
 #[cfg(feature = "source")]
 mod signed;

@@ -9,6 +9,7 @@ use crate::pattern::Pattern;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::Role;
+pub use crate::record::Log;
 pub use crate::rule::{Accept, Enforce, Mode, Profile, Tofu};
 
 /// A whole policy. Authority 0 is always `application`.
@@ -18,6 +19,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Whether to decide where the program switched verification off.
     pub enforce: Enforce,
+    /// Which decisions are recorded.
+    pub log: Log,
     /// Who may vouch. Expressions and pins name them by index.
     pub authorities: Vec<Authority>,
     /// Limits on CAs.

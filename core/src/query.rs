@@ -1,5 +1,6 @@
 //! The question: I speak protocol X with a peer whom I take to be Y, and it proved key Z.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::certificate::Certificate;
@@ -77,6 +78,15 @@ pub enum ExpectedHost {
     Exact(HostName),
     /// Some host below this domain: the certificate says which (X509_check_host, leading dot).
     Below(HostName),
+}
+
+impl fmt::Display for ExpectedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => host.fmt(f),
+            Self::Below(domain) => write!(f, ".{domain}"),
+        }
+    }
 }
 
 /// Something that may not be known.

@@ -36,8 +36,12 @@ impl Verdict {
 
     /// A rejection for want of a decision: the policy cannot be read, or something failed inside.
     pub fn cannot_decide(why: impl Into<String>) -> Self {
-        let outcome = Outcome::Reject(Reason::CannotDecide(why.into()));
-        Self { outcome, would: None, trace: Trace::default() }
+        Self::refused(Reason::CannotDecide(why.into()))
+    }
+
+    /// A rejection that no rule had a part in.
+    pub fn refused(reason: Reason) -> Self {
+        Self { outcome: Outcome::Reject(reason), would: None, trace: Trace::default() }
     }
 }
 

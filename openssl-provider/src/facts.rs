@@ -10,6 +10,7 @@ use peerkey_core::key::Key;
 use peerkey_core::peer::{Email, HostName, Name, canonical_address};
 use peerkey_core::protocol::Protocol;
 use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role, Room};
+use peerkey_core::record::Question;
 use peerkey_core::verdict::Reason;
 
 use crate::certified::Certified;
@@ -178,6 +179,21 @@ impl<'a> Facts<'a> {
             Some((*self.presented.get(place)?, certificate.clone()))
         });
         HostCrypto::new(self.openssl, presented.collect())
+    }
+
+    /// As much of a question as there is where they give none.
+    pub(crate) fn question<'q>(&'q self, application: &'q Fact<String>) -> Question<'q> {
+        let leaf = self.evidence.leaf.as_ref();
+        Question {
+            role: self.role,
+            peer: &self.peer,
+            names: leaf.map(|leaf| leaf.names().supported.as_slice()),
+            locator: self.locator,
+            protocol: self.protocol.known(),
+            port: self.port,
+            application: application.known().map(String::as_str),
+            key: None,
+        }
     }
 
     /// The facts as a question, which the evidence goes with; or why whatever the peer presented cannot

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, Symbol};
 use peerkey_core::query::Fact;
+use peerkey_guest::record::Sockets;
 
 use crate::bindings::{EVP_MD_CTX, EVP_PKEY};
 use crate::objects::address;
@@ -29,6 +30,7 @@ pub(crate) fn openssl() -> &'static OpenSsl {
     let settings = || Settings {
         state_dir: "/nowhere".into(),
         on_error: OnError::Reject,
+        sockets: Sockets { journal: "/nowhere".into(), syslog: "/nowhere".into() },
         executable: Fact::Unknown,
         unread: false,
     };

@@ -22,6 +22,7 @@ mod openssl;
 mod parameters;
 mod params;
 mod pending;
+mod recorded;
 mod refusal;
 mod registries;
 mod running;
@@ -31,6 +32,7 @@ mod ssl;
 mod store;
 mod tickets;
 mod verify;
+mod watched;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::transmute;

@@ -62,6 +62,24 @@ pub(crate) fn again_without(
     facts: &Facts<'_>,
     decision: &mut Decision<'_>,
 ) -> Result<bool, CannotDecide> {
+    verify_without(context, facts, decision, Kind::Again)
+}
+
+/// The same for nobody to see: neither the program nor the context hears of it.
+pub(crate) fn holds_without(
+    context: Context<'_>,
+    facts: &Facts<'_>,
+    decision: &mut Decision<'_>,
+) -> Result<bool, CannotDecide> {
+    verify_without(context, facts, decision, Kind::Unseen)
+}
+
+fn verify_without(
+    context: Context<'_>,
+    facts: &Facts<'_>,
+    decision: &mut Decision<'_>,
+    kind: Kind,
+) -> Result<bool, CannotDecide> {
     let openssl = context.openssl();
     if facts.ssl.is_some_and(Ssl::uses_dane) {
         return Ok(false);
@@ -75,14 +93,15 @@ pub(crate) fn again_without(
     let trusted = Stack::of(openssl, &allowed).ok_or("no memory")?;
     let untrusted = Stack::of(openssl, &living).ok_or("no memory")?;
     let again = context.another(&untrusted, &trusted).ok_or("no memory")?;
-    let mut run = Run::new(context, facts, decision, Kind::Again);
+    let mut run = Run::new(context, facts, decision, kind);
     let returned = openssl.quietly(|| run.verify(again.context()));
     if let Some(failed) = run.failed {
         return Err(failed);
     }
     let holds = returned == 1 && again.context().error() == X509_V_OK;
     // A server that builds its own chain shows nothing to build it from, and sends what was found.
-    if holds && (facts.ssl.is_some() || !context.untrusted().is_empty()) {
+    let shows = facts.ssl.is_some() || !context.untrusted().is_empty();
+    if holds && kind == Kind::Again && shows {
         context.take_over(again.context());
     }
     Ok(holds)
@@ -93,6 +112,8 @@ enum Kind {
     First,
     /// A second one hears of no fault, and tells the program of none.
     Again,
+    /// And this one tells the program of nothing at all.
+    Unseen,
 }
 
 /// One run of X509_verify_cert. Its callbacks find it by the context.
@@ -121,7 +142,7 @@ impl<'r, 'd> Run<'r, 'd> {
     ) -> Self {
         Self {
             ssl: facts.ssl,
-            program: context.verify_callback(),
+            program: context.verify_callback().filter(|_| kind != Kind::Unseen),
             decision,
             kind,
             faults: Vec::new(),
@@ -159,7 +180,7 @@ impl<'r, 'd> Run<'r, 'd> {
             }
             return goes_on;
         }
-        if self.kind == Kind::Again {
+        if self.kind != Kind::First {
             return 0;
         }
         let code = context.error();
@@ -282,7 +303,7 @@ fn give_up(ok: c_int, context: Context<'_>) -> c_int {
     run.failed = Some(CannotDecide::failed());
     match run.kind {
         Kind::First => tell(run.program, ok, context),
-        Kind::Again => 0,
+        Kind::Again | Kind::Unseen => 0,
     }
 }
 

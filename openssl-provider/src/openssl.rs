@@ -16,6 +16,7 @@ use crate::registries::{Registries, current_registry};
 use crate::session::SecurityCallback;
 use peerkey_guest::keys::{Books, Surroundings};
 use peerkey_guest::policy::Policies;
+use peerkey_guest::record::Record;
 
 /// One copy of OpenSSL. It lives as long as the process: contexts of the host point at it.
 pub(crate) struct OpenSsl {
@@ -43,6 +44,8 @@ pub(crate) struct OpenSsl {
     pub(crate) policies: Policies<Caches>,
     /// The remembered keys.
     pub(crate) books: Books,
+    /// The record of decisions.
+    pub(crate) record: Record,
     /// The sentences that users see.
     pub(crate) refusals: Refusals,
 }
@@ -140,6 +143,7 @@ impl OpenSsl {
             registries: Registries::default(),
             books: Books::new(policies.folder(), Surroundings::of_now()),
             policies,
+            record: Record::new(&settings.sockets),
             refusals: Refusals::new(&crypto),
             settings,
             crypto,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::ptr::{null, null_mut};
 
 use peerkey_core::query::Fact;
+use peerkey_guest::record::Sockets;
 
 use crate::bindings::{
     OSSL_CORE_HANDLE, OSSL_DISPATCH, OSSL_FUNC_CORE_GET_PARAMS, OSSL_PARAM, OSSL_PARAM_INTEGER,
@@ -14,6 +15,8 @@ use crate::bindings::{
 
 const STATE_DIR: &CStr = c"state-dir";
 const ON_ERROR: &CStr = c"on-error";
+const JOURNAL: &CStr = c"journal-socket";
+const SYSLOG: &CStr = c"syslog-socket";
 const DEFAULT_STATE_DIR: &str = "/var/lib/peerkey";
 
 /// What our section of openssl.cnf says, and what is known at init only.
@@ -23,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) state_dir: PathBuf,
     /// What holds where no decision is possible.
     pub(crate) on_error: OnError,
+    /// Where decisions are told beside the file of the record.
+    pub(crate) sockets: Sockets,
     /// The executable that this process runs.
     pub(crate) executable: Fact<String>,
     /// Whether they could not be read.
@@ -46,13 +51,20 @@ impl Settings {
     /// `handle` and `core` are those that libcrypto passed to `OSSL_provider_init`.
     pub(crate) unsafe fn read(handle: *const OSSL_CORE_HANDLE, core: &[OSSL_DISPATCH]) -> Self {
         // SAFETY: as promised by the caller.
-        let [state_dir, on_error] = unsafe { section(handle, core, [STATE_DIR, ON_ERROR]) };
+        let [state_dir, on_error, journal, syslog] =
+            unsafe { section(handle, core, [STATE_DIR, ON_ERROR, JOURNAL, SYSLOG]) };
+        let path = |value: Option<Vec<u8>>| value.map(|path| OsStr::from_bytes(&path).into());
+        let usual = Sockets::default();
         Self {
             state_dir: state_dir
                 .map_or_else(|| DEFAULT_STATE_DIR.into(), |dir| OsStr::from_bytes(&dir).into()),
             on_error: match on_error.as_deref() {
                 Some(b"application") => OnError::Application,
                 _ => OnError::Reject,
+            },
+            sockets: Sockets {
+                journal: path(journal).unwrap_or(usual.journal),
+                syslog: path(syslog).unwrap_or(usual.syslog),
             },
             executable: executable(),
             unread: false,
@@ -64,6 +76,7 @@ impl Settings {
         Self {
             state_dir: DEFAULT_STATE_DIR.into(),
             on_error: OnError::Reject,
+            sockets: Sockets::default(),
             executable: Fact::Unknown,
             unread: true,
         }

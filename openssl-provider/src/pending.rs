@@ -17,6 +17,7 @@ use crate::bindings::{
 use crate::context::Context;
 use crate::facts::now;
 use crate::openssl::{OpenSsl, SLOTS, copy, per_slot};
+use crate::recorded::Noted;
 use crate::registries::{self, Index};
 use crate::sentence::Sentence;
 use crate::session::Accepted;
@@ -31,6 +32,8 @@ struct Pending {
     /// The SSL's own info callback, in whose place ours stands.
     theirs: Option<InfoCallback>,
     seen: Vec<Sighting>,
+    /// The decision, where it is to be recorded when it shows what became of it.
+    noted: Option<Noted>,
     /// What the session is marked with once its first key is remembered.
     accepted: Option<Accepted>,
     /// Whether a first key that cannot be remembered ends the connection: not where the program switched
@@ -46,6 +49,7 @@ pub(crate) fn wait(
     openssl: &'static OpenSsl,
     ssl: Ssl<'_>,
     seen: Vec<Sighting>,
+    noted: Option<Noted>,
     accepted: Option<Accepted>,
     insists: bool,
 ) -> bool {
@@ -59,7 +63,7 @@ pub(crate) fn wait(
     unsafe {
         let theirs = libssl.SSL_get_info_callback(ssl.raw());
         let theirs = theirs.filter(|theirs| !fn_addr_eq(*theirs, *ours));
-        let pending = Box::into_raw(Box::new(Pending { theirs, seen, accepted, insists }));
+        let pending = Box::into_raw(Box::new(Pending { theirs, seen, noted, accepted, insists }));
         if libssl.SSL_set_ex_data(ssl.raw(), index(openssl), pending.cast()) != 1 {
             drop(Box::from_raw(pending));
             return false;
@@ -142,7 +146,7 @@ unsafe extern "C" fn on_info<const SLOT: usize>(ssl: *const SSL, what: c_int, va
 
 /// The peer has proved its key.
 fn finished(openssl: &'static OpenSsl, libssl: &Libssl, ssl: Ssl<'_>, pending: Pending) {
-    let Pending { seen, accepted, insists, .. } = pending;
+    let Pending { seen, noted, accepted, insists, .. } = pending;
     if seen.is_empty() {
         return;
     }
@@ -152,13 +156,17 @@ fn finished(openssl: &'static OpenSsl, libssl: &Libssl, ssl: Ssl<'_>, pending: P
         Ok(Some(lost)) => Some(lost.to_string()),
         Err(error) => Some(error.to_string()),
     };
-    match why.filter(|_| is_first) {
+    let lost = why.filter(|_| is_first).map(Reason::NotRemembered);
+    if let Some(noted) = noted {
+        noted.finished(openssl, lost.as_ref());
+    }
+    match lost {
         None => {
             if let Some(accepted) = accepted {
                 accepted.note(openssl, ssl);
             }
         }
-        Some(why) => end(openssl, libssl, ssl, Reason::NotRemembered(why), insists),
+        Some(why) => end(openssl, libssl, ssl, why, insists),
     }
 }
 

@@ -4,8 +4,11 @@
 use std::ffi::c_int;
 
 use peerkey_core::certificate::{Certificate, CertificateError};
+use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Decision};
 use peerkey_core::keys::{Seen, Sighting};
+use peerkey_core::query::Query;
+use peerkey_core::record::{Level, Log, Question};
 use peerkey_core::rule::Enforce;
 use peerkey_core::store::{Compiled, StoreError};
 use peerkey_core::verdict::{Outcome, Reason, Verdict};
@@ -19,22 +22,24 @@ use crate::native::{self, Native};
 use crate::openssl::OpenSsl;
 use crate::params::OnError;
 use crate::pending;
+use crate::recorded::{Decided, undecided};
 use crate::sentence::Sentence;
 use crate::session::{self, Accepted};
 use crate::ssl::Ssl;
+use crate::watched;
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::{Borrowed, CannotDecide};
 
 /// Answers libssl: 1 to accept, 0 to refuse with an error recorded.
 pub(crate) fn verify_peer(context: Context<'_>) -> c_int {
-    let mut judge = Judge { context, always: false, native: None };
+    let mut judge = Judge::new(context);
     guarded("verify_peer", Err(CannotDecide::failed()), || judge.verify())
         .unwrap_or_else(|why| judge.cannot_decide(&why))
 }
 
 /// Answers libssl where nothing can be asked.
 pub(crate) fn cannot_verify(context: Context<'_>) -> c_int {
-    Judge { context, always: false, native: None }.cannot_decide(&CannotDecide::failed())
+    Judge::new(context).cannot_decide(&CannotDecide::failed())
 }
 
 /// One verification under way.
@@ -42,23 +47,41 @@ struct Judge<'a> {
     context: Context<'a>,
     /// Whether to decide where the program switched verification off.
     always: bool,
+    /// Whether the policy wants nothing recorded.
+    silent: bool,
     /// What the program's own verification found, once it ran: it runs once at most.
     native: Option<Native>,
 }
 
-impl Judge<'_> {
+/// What is asked, and of which policy.
+#[derive(Clone, Copy)]
+struct Asked<'q> {
+    policy: &'q Borrowed<'q>,
+    facts: &'q Facts<'q>,
+    query: &'q Query,
+    host: &'q HostCrypto<'q>,
+    crypto: &'q dyn Crypto,
+}
+
+impl<'a> Judge<'a> {
+    fn new(context: Context<'a>) -> Self {
+        Self { context, always: false, silent: false, native: None }
+    }
+
     fn verify(&mut self) -> Result<c_int, CannotDecide> {
         let openssl = self.context.openssl();
         openssl.refusals.put_back(openssl);
         if openssl.settings.unread {
             return Err(CannotDecide::failed());
         }
-        let Some(policy) = openssl.policies.in_force()? else {
-            return Ok(self.context.verify_natively());
+        let policy = match openssl.policies.to_decide()? {
+            Ok(policy) => policy,
+            Err(watched) => return Ok(watched::verify(self.context, watched)),
         };
         session::unknown(self.context);
         pending::forget(self.context);
         self.always = policy.meta().enforce == Enforce::Always;
+        self.silent = policy.meta().log == Log::None;
         self.judge(&policy)
     }
 
@@ -68,9 +91,16 @@ impl Judge<'_> {
         let mut facts = openssl.quietly(|| Facts::of(self.context, has_paths))?;
         let host = openssl.quietly(|| facts.crypto());
         host.with(|crypto| {
-            let query = match facts.query(&openssl.settings.executable, crypto) {
+            let executable = &openssl.settings.executable;
+            let query = match facts.query(executable, crypto) {
                 Ok(query) => query,
-                Err(reason) => return Ok(self.refuse(&reason, None)),
+                Err(reason) => {
+                    let question = facts.question(executable);
+                    let verdict = Verdict::refused(reason.clone());
+                    let about = (Some(policy), Some(question), facts.presented.as_slice());
+                    self.decided(about, &Application::NotAsked, &verdict).record(&verdict);
+                    return Ok(self.refuse(&reason, None));
+                }
             };
             let book;
             let mut decision =
@@ -79,78 +109,120 @@ impl Judge<'_> {
                 book = openssl.books.reader();
                 decision = decision.with_book(&book);
             }
-            self.decide(policy, &facts, &host, &mut decision)
+            let asked = Asked { policy, facts: &facts, query: &query, host: &host, crypto };
+            self.decide(asked, &mut decision)
         })
     }
 
     fn decide(
         &mut self,
-        policy: &Borrowed<'_>,
-        facts: &Facts<'_>,
-        host: &HostCrypto<'_>,
+        asked: Asked<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<c_int, CannotDecide> {
         let consults = decision.consults_application();
         // What needs look-ups only is answered at once. Of a path the program's own verification finds
         // out most.
-        if !consults && (decision.is_denied() || policy.meta().anchors == 0) {
+        if !consults && (decision.is_denied() || asked.policy.meta().anchors == 0) {
             let verdict = self.conclude(decision, &Application::NotAsked)?;
             if let Outcome::Reject(reason) = verdict.outcome() {
                 self.remember_held(decision, &Application::NotAsked, &verdict)?;
+                self.record(asked, &Application::NotAsked, &verdict);
                 return Ok(self.refuse(reason, None));
             }
         }
-        let native = self.native.insert(native::run(self.context, facts, decision)?).clone();
+        let native = native::run(self.context, asked.facts, decision)?;
+        let native = self.native.insert(native).clone();
         if let Some(failed) = native.failed {
             return Err(failed);
         }
         if native.signatures {
-            host.take_over(&self.context.chain());
+            asked.host.take_over(&self.context.chain());
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = ruled_out(self.context, policy, decision, |one| host.read(one))?;
+            broken = ruled_out(self.context, asked.policy, decision, |one| asked.host.read(one))?;
         }
         if let Some((_, reason)) = &broken
-            && !native::again_without(self.context, facts, decision)?
+            && !native::again_without(self.context, asked.facts, decision)?
         {
             application = Application::RuledOut(reason.clone());
         }
         let verdict = self.conclude(decision, &application)?;
-        Ok(match verdict.outcome() {
+        match verdict.outcome() {
             Outcome::Accept(_) if native.returned == 1 => {
                 let seen = decision.sightings(&application, &verdict);
                 let seen = seen.map_err(|error| self.explain(&error))?;
-                let accepted = Accepted::of(self.context, policy.file(), facts);
-                self.accept(seen, accepted)
+                return Ok(self.accept(asked, seen, &application, &verdict));
             }
+            Outcome::Accept(_) | Outcome::Reject(Reason::Application(_)) => {}
+            Outcome::Reject(_) => self.remember_held(decision, &application, &verdict)?,
+        }
+        self.record(asked, &application, &verdict);
+        Ok(match verdict.outcome() {
             Outcome::Accept(_) => native.returned,
             Outcome::Reject(reason @ Reason::Application(_)) => {
                 self.as_the_program_says(reason, native.returned)
             }
-            Outcome::Reject(reason) => {
-                self.remember_held(decision, &application, &verdict)?;
-                self.refuse(reason, broken.map(|(depth, _)| depth))
-            }
+            Outcome::Reject(reason) => self.refuse(reason, broken.map(|(depth, _)| depth)),
         })
     }
 
     /// Accepts; what was seen is written once the handshake has finished.
-    fn accept(&self, seen: Vec<Sighting>, accepted: Option<Accepted>) -> c_int {
+    fn accept(
+        &self,
+        asked: Asked<'_>,
+        seen: Vec<Sighting>,
+        application: &Application,
+        verdict: &Verdict,
+    ) -> c_int {
         let (openssl, ssl) = (self.context.openssl(), self.context.ssl());
-        let is_first = seen.iter().any(|sighting| sighting.seen == Seen::First);
+        let accepted = Accepted::of(self.context, asked.policy.file(), asked.facts);
+        let is_first = seen.iter().any(|sighting| sighting.seen == Seen::First) && ssl.is_some();
+        let decided = self.decided(asked.about(), application, verdict).with(asked.crypto);
         if let (false, Some(ssl)) = (seen.is_empty(), ssl) {
             let insists = self.always || !self.is_lenient();
             // A first key that loses is not to be resumed either.
             let later = if is_first { accepted } else { note(openssl, ssl, accepted) };
-            if !pending::wait(openssl, ssl, seen, later, insists) && is_first {
+            let noted = if is_first { decided.first_use(verdict) } else { None };
+            if !pending::wait(openssl, ssl, seen, noted, later, insists) && is_first {
                 let why = "the end of its handshake would not be seen".to_owned();
-                return self.refuse(&Reason::NotRemembered(why), None);
+                let reason = Reason::NotRemembered(why);
+                decided.record(&Verdict::refused(reason.clone()));
+                return self.refuse(&reason, None);
             }
         } else if let Some(ssl) = ssl {
             note(openssl, ssl, accepted);
         }
+        if !is_first {
+            decided.record(verdict);
+        }
         1
+    }
+
+    fn record(&self, asked: Asked<'_>, application: &Application, verdict: &Verdict) {
+        self.decided(asked.about(), application, verdict).with(asked.crypto).record(verdict);
+    }
+
+    /// The verification as the record takes it.
+    fn decided<'d>(
+        &'d self,
+        (policy, question, presented): About<'d>,
+        native: &'d Application,
+        verdict: &Verdict,
+    ) -> Decided<'d> {
+        let passed_over = matches!(verdict.outcome(), Outcome::Reject(Reason::Application(_)))
+            && self.native.as_ref().is_some_and(|native| native.returned == 1);
+        let holds = self.always || (!self.is_lenient() && !passed_over);
+        Decided {
+            context: self.context,
+            policy: policy.map(|policy| &**policy),
+            question,
+            presented,
+            crypto: None,
+            native,
+            level: Level::Handshake,
+            enforced: holds && !is_only_monitored(verdict),
+        }
     }
 
     /// Writes a stranger's key down that a person has to accept. Where that fails, the person has to name
@@ -222,16 +294,40 @@ impl Judge<'_> {
     /// No decision is possible: refuse, or leave it to the program, as openssl.cnf says.
     fn cannot_decide(&self, why: &CannotDecide) -> c_int {
         let leave_it = self.context.openssl().settings.on_error == OnError::Application;
-        match &self.native {
-            None if leave_it => self.context.verify_natively(),
-            Some(native) if leave_it && !native.overruled => native.returned,
-            _ => self.refuse(&Reason::CannotDecide(why.0.clone()), None),
+        let program = match &self.native {
+            None if leave_it => Some(None),
+            Some(native) if leave_it && !native.overruled => Some(Some(native.returned)),
+            _ => None,
+        };
+        if !self.silent {
+            let native = self.native.as_ref().map(|native| &native.application);
+            let enforced = program.is_none() && (self.always || !self.is_lenient());
+            undecided(self.context, Level::Handshake, native, why, enforced);
+        }
+        match program {
+            Some(returned) => returned.unwrap_or_else(|| self.context.verify_natively()),
+            None => self.refuse(&Reason::CannotDecide(why.0.clone()), None),
         }
     }
 
     fn explain(&self, error: &StoreError) -> CannotDecide {
         self.context.openssl().policies.explain(error)
     }
+}
+
+/// The policy, the question, and the certificates that came with it.
+type About<'d> = (Option<&'d Borrowed<'d>>, Option<Question<'d>>, &'d [Certified<'d>]);
+
+impl<'q> Asked<'q> {
+    fn about(self) -> About<'q> {
+        (Some(self.policy), Some(Question::from(self.query)), &self.facts.presented)
+    }
+}
+
+/// Whether nobody is held to what the rules say.
+pub(crate) fn is_only_monitored(verdict: &Verdict) -> bool {
+    let cases = &verdict.trace().cases;
+    verdict.would().is_some() || (!cases.is_empty() && cases.iter().all(|case| case.monitored))
 }
 
 fn note(openssl: &OpenSsl, ssl: Ssl<'_>, accepted: Option<Accepted>) -> Option<Accepted> {

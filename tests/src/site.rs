@@ -69,13 +69,16 @@ impl Site {
 
     /// The same, with further lines.
     pub fn provider_module_with(&self, module: &Path, lines: &str) {
-        let state = self.path("state");
+        let [state, journal, syslog] = ["state", "journal", "syslog"].map(|name| self.path(name));
         self.write(
             "with.cnf",
             openssl_cnf(&format!(
-                "[peerkey_section]\nmodule = {}\nactivate = 1\nstate-dir = {}\n{lines}\n",
+                "[peerkey_section]\nmodule = {}\nactivate = 1\nstate-dir = {}\n\
+                 journal-socket = {}\nsyslog-socket = {}\n{lines}\n",
                 module.display(),
                 state.display(),
+                journal.display(),
+                syslog.display(),
             )),
         );
     }

@@ -120,7 +120,8 @@ impl Policy {
     }
 }
 
-fn sources(folder: &Path, screen: &Screen, crypto: &System) -> Result<Trial, String> {
+/// The sources in a folder, compiled for this process; mistakes are shown.
+pub(super) fn sources(folder: &Path, screen: &Screen, crypto: &System) -> Result<Trial, String> {
     inquiry::compile(folder, crypto, clock::now()).map_err(|why| match why {
         NoTrial::Failed(why) => why,
         NoTrial::Sources(errors) => {
@@ -130,7 +131,8 @@ fn sources(folder: &Path, screen: &Screen, crypto: &System) -> Result<Trial, Str
     })
 }
 
-fn in_force(global: &Global) -> Result<Compiled, String> {
+/// The policy in force.
+pub(super) fn in_force(global: &Global) -> Result<Compiled, String> {
     let path = inquiry::in_force(&global.state_dir);
     if !path.exists() {
         return Err(format!(

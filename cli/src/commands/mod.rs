@@ -2,17 +2,24 @@
 
 pub mod apply;
 pub mod check;
+pub mod explain;
 pub mod install;
 pub mod keys;
+pub mod learn;
+pub mod log;
 pub mod nss;
 pub mod policy;
+pub mod replay;
 pub mod status;
 pub mod test;
 
 use std::fmt::Display;
 use std::io;
 
-use crate::args::{Cli, Command, PolicyCommand};
+use peerkey_core::record::Log;
+
+use crate::args::{Cli, Command, Global, PolicyCommand};
+use crate::inquiry;
 use crate::render::{self, json, styled};
 use crate::screen::Screen;
 
@@ -39,12 +46,27 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Install(command) => install::install(&cli.global, command, &screen),
         Command::Remove(command) => install::remove(command, &screen),
         Command::Status(args) => status::run(&cli.global, args, &screen),
+        Command::Log(args) => log::run(&cli.global, args, &screen),
+        Command::Explain(args) => explain::run(&cli.global, args, &screen),
+        Command::Replay(args) => replay::run(&cli.global, args, &screen),
+        Command::Learn(args) => learn::run(&cli.global, args, &screen),
         Command::Keys(args) => keys::run(&cli.global, args, &screen),
     };
     done.unwrap_or_else(|error| {
         fail(&screen, format_args!("cannot write the answer: {error}"));
         NO_ANSWER
     })
+}
+
+/// What the policy in force records, where that is not everything: then a record has a gap, which is to
+/// be said.
+fn gap(global: &Global) -> Option<&'static str> {
+    let policy = inquiry::open(&inquiry::in_force(&global.state_dir)).ok()?;
+    match policy.meta().log {
+        Log::All => None,
+        Log::Refused => Some("the policy in force records refusals and first uses of keys only"),
+        Log::None => Some("the policy in force records nothing"),
+    }
 }
 
 fn fail(screen: &Screen, why: impl Display) {

@@ -113,6 +113,7 @@ impl Whole {
             .with(Branch::fact("digest", &self.meta.digest))
             .with(Branch::fact("mode", mode(&self.meta)))
             .with(Branch::fact("enforce", enforce(&self.meta)))
+            .with(Branch::fact("log", self.meta.log.as_str()))
             .with(Branch::fact("default", &self.default));
         let mut out = head.draw(lines);
         let mut section = |title: &str, headings: &[&str], rows: Vec<Vec<String>>| {
@@ -153,6 +154,7 @@ impl Whole {
             "digest": self.meta.digest,
             "mode": mode(&self.meta),
             "enforce": enforce(&self.meta),
+            "log": self.meta.log.as_str(),
             "default": self.default,
             "rules": self.rules.iter().map(|rule| json!({
                 "peers": rule.peers,

@@ -3,6 +3,7 @@
 pub mod diagnostics;
 pub mod explain;
 pub mod json;
+pub mod shortfall;
 pub mod table;
 pub mod tree;
 

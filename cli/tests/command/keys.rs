@@ -274,7 +274,10 @@ fn a_user_has_a_file_at_home_or_by_roots_leave() {
     fs::set_permissions(lab.path(""), open).unwrap();
     let home = lab.path("home");
     let program = lab.path("peerkey");
-    fs::copy(env!("CARGO_BIN_EXE_peerkey"), &program).unwrap();
+    // By another process: what this one has open for writing, another test's child could hold open
+    // too, and then it cannot be run (ETXTBSY).
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_peerkey")).arg(&program).status();
+    assert!(copied.unwrap().success());
     let as_user = |line: &str| {
         let mut command = Command::new(&program);
         command.env_clear().env("HOME", &home).env("PEERKEY_STATE_DIR", lab.path("state"));

@@ -10,6 +10,7 @@ mod keys;
 mod lab;
 mod nss;
 mod policy;
+mod record;
 mod starttls;
 mod status;
 mod test;

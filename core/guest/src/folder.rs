@@ -2,6 +2,7 @@
 //! its path may lead nowhere. Folders of users' keys are held in the same way.
 
 mod own;
+mod put;
 
 use std::ffi::{CStr, CString, OsStr, c_int};
 use std::fmt;
@@ -359,7 +360,8 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+/// The same open file, under a number that is out of the way.
+pub(crate) fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     let copy = |from: RawFd| {
         // SAFETY: no memory is involved.
         owned(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, from) })

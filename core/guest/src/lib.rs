@@ -8,4 +8,5 @@ pub mod fork;
 pub mod keys;
 pub mod policy;
 pub mod recent;
+pub mod record;
 mod vfs;

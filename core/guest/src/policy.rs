@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
+use peerkey_core::record::Log;
 use peerkey_core::rule::{Enforce, Mode};
 use peerkey_core::store::{Compiled, NOTICED_WITHIN, StoreError, file_name};
 
@@ -44,8 +45,45 @@ struct Seen {
     /// When it was looked for last. It counts for [`NOTICED_WITHIN`]: who publishes a policy waits for
     /// as long, and so nobody can know of a policy that a decision misses.
     at: Instant,
-    untouched: bool,
+    standing: Standing,
     at_stores: Option<AtStores>,
+}
+
+/// What a policy is to the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It decides.
+    Decides,
+    /// Every program does what it does without: it only monitors, or says what each program says. What
+    /// of that is recorded:
+    Watches(Watched),
+}
+
+/// Which verifications are recorded although no program sees anything of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// None.
+    Nothing,
+    /// What the programs themselves refuse.
+    Refusals,
+    /// All are looked at.
+    Everything,
+}
+
+impl Standing {
+    fn of(policy: &Compiled) -> Self {
+        let meta = policy.meta();
+        let monitors = meta.mode == Mode::Monitor;
+        let is_transparent = policy.is_transparent() && meta.enforce == Enforce::Verified;
+        if !(monitors || is_transparent) {
+            return Self::Decides;
+        }
+        Self::Watches(match meta.log {
+            Log::None => Watched::Nothing,
+            Log::Refused if !monitors => Watched::Refusals,
+            Log::Refused | Log::All => Watched::Everything,
+        })
+    }
 }
 
 impl Seen {
@@ -102,27 +140,51 @@ impl<T: Default> Policies<T> {
 
     /// The policy in force at this moment; None if under it every program does what it does without.
     pub fn in_force(&self) -> Result<Option<Borrowed<'_>>, CannotDecide> {
+        Ok(self.to_decide()?.ok())
+    }
+
+    /// The same; where it decides nothing, what of the programs' own verifications it wants recorded.
+    pub fn to_decide(&self) -> Result<Result<Borrowed<'_>, Watched>, CannotDecide> {
         let process = self.process();
         let (now, seen) = self.look(process)?;
-        if seen.is_some_and(|seen| seen.untouched) {
-            return Ok(None);
+        if let Some(Seen { standing: Standing::Watches(watched), .. }) = seen {
+            return Ok(Err(watched));
         }
         if let Some(connection) = process.take(now) {
-            return Ok(Some(process.lend(connection)));
+            return Ok(Ok(process.lend(connection)));
         }
+        let (connection, standing) = self.take_new(process)?;
+        Ok(match standing {
+            Standing::Watches(watched) => Err(watched),
+            Standing::Decides => Ok(process.lend(connection)),
+        })
+    }
+
+    /// The policy in force, and what it is to the programs.
+    pub fn to_watch(&self) -> Result<(Borrowed<'_>, Standing), CannotDecide> {
+        let process = self.process();
+        let (now, _) = self.look(process)?;
+        let (connection, standing) = match process.take(now) {
+            Some(connection) => {
+                let standing = Standing::of(&connection.compiled);
+                (connection, standing)
+            }
+            None => self.take_new(process)?,
+        };
+        Ok((process.lend(connection), standing))
+    }
+
+    /// Opens the policy, and notes what it is.
+    fn take_new(&self, process: &Process<T>) -> Result<(Connection, Standing), CannotDecide> {
         let at = Instant::now();
         let connection = self.open()?;
-        let meta = connection.compiled.meta();
-        let untouched = meta.mode == Mode::Monitor
-            || (connection.compiled.is_transparent() && meta.enforce == Enforce::Verified);
+        let standing = Standing::of(&connection.compiled);
         if let Ok(mut seen) = process.seen.try_write() {
-            let at_stores = AtStores::of(&connection.compiled).filter(|_| !untouched);
-            *seen = Some(Seen { file: connection.file, at, untouched, at_stores });
+            let at_stores = AtStores::of(&connection.compiled);
+            let at_stores = at_stores.filter(|_| standing == Standing::Decides);
+            *seen = Some(Seen { file: connection.file, at, standing, at_stores });
         }
-        if untouched {
-            return Ok(None);
-        }
-        Ok(Some(process.lend(connection)))
+        Ok((connection, standing))
     }
 
     /// What the policy in force says outside of TLS; None for nothing.

@@ -89,13 +89,18 @@ fn value_text(value: &Any<'_>) -> Option<String> {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_format(c) {
-            out.extend(c.escape_unicode());
-        } else {
+        if is_shown(c) {
             out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
         }
     }
     out
+}
+
+/// Whether a character stands for itself wherever text is shown.
+pub(crate) fn is_shown(c: char) -> bool {
+    if c.is_ascii() { !c.is_ascii_control() } else { !c.is_control() && !is_format(c) }
 }
 
 /// The same, cut to what a sentence can hold.

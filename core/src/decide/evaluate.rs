@@ -263,7 +263,7 @@ fn program_finds(state: &CaseState, application: &Application) -> Finding {
     }
 }
 
-fn program_text(application: &Application) -> &str {
+pub(super) fn program_text(application: &Application) -> &str {
     match application {
         Application::NotAsked => "the program's own verification was not asked",
         Application::Accepts => "the program's own verification accepts",
@@ -272,7 +272,7 @@ fn program_text(application: &Application) -> &str {
     }
 }
 
-fn faults(application: &Application) -> &[Fault] {
+pub(super) fn faults(application: &Application) -> &[Fault] {
     match application {
         Application::NotAsked | Application::Accepts => &[],
         Application::Refuses { faults, .. } => faults,
@@ -281,7 +281,7 @@ fn faults(application: &Application) -> &[Fault] {
 }
 
 /// The closed list of what a grant may overrule.
-fn overrules(strength: Strength, fault: &Fault) -> bool {
+pub(super) fn overrules(strength: Strength, fault: &Fault) -> bool {
     match fault {
         Fault::NoTrustedPath => true,
         Fault::Expired | Fault::NameMismatch => strength == Strength::Binding,

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::cases::{CaseState, Exempt, Requirement};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, printable};
 use crate::crypto::Crypto;
-use crate::key::{Key, KeyHash};
+use crate::key::KeyHash;
 use crate::query::Query;
 use crate::store::{Compiled, StoreError, StoredDenial, StoredLimit};
 use crate::verdict::Reason;
@@ -70,7 +70,7 @@ impl Limits<'_> {
         }
         let broken = match known.entry(key.hash()) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(self.broken(&key, requirement, cases)?),
+            Entry::Vacant(place) => place.insert(self.broken(key.hashes(), requirement, cases)?),
         };
         Ok(broken.clone().map(|(peer, constraint)| {
             let certificate = certificate.to_string();
@@ -78,14 +78,34 @@ impl Limits<'_> {
         }))
     }
 
+    /// The same where only the CA's subject, as text, and its key are known.
+    pub(super) fn rule_out_key(
+        &self,
+        subject: &str,
+        key: KeyHash,
+        requirement: &Requirement,
+        cases: &[CaseState],
+    ) -> Result<Option<Reason>, StoreError> {
+        let certificate = format!("\"{}\"", printable(subject));
+        if let Some(denial) = self.current(&self.policy.key_denials(&[key])?) {
+            return Ok(Some(Reason::CertificateDenied { certificate, denial }));
+        }
+        let broken = self.broken(&[key], requirement, cases)?;
+        Ok(broken.map(|(peer, constraint)| Reason::ConstraintBroken {
+            certificate,
+            peer,
+            constraint,
+        }))
+    }
+
     /// The first limit on a CA's key that does not hold: for whom, and which.
     fn broken(
         &self,
-        key: &Key,
+        key: &[KeyHash],
         requirement: &Requirement,
         cases: &[CaseState],
     ) -> Result<Option<(String, String)>, StoreError> {
-        for limit in self.policy.limits(key.hashes())? {
+        for limit in self.policy.limits(key)? {
             if !limit.scope.is_current(self.query.time) {
                 continue;
             }

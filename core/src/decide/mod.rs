@@ -15,6 +15,7 @@ mod purpose;
 #[cfg(feature = "pkix")]
 mod puzzle;
 mod rules;
+mod shortfall;
 mod sightings;
 #[cfg(feature = "pkix")]
 mod strict;
@@ -22,6 +23,9 @@ mod strict;
 mod tests;
 mod tofu;
 
+pub use shortfall::{Missing, OtherRule, Shortfall};
+#[cfg(feature = "pkix")]
+pub use strict::is_public_suffix;
 #[cfg(feature = "pkix")]
 pub(crate) use strict::{Asked, Examined, foresee};
 
@@ -31,6 +35,7 @@ use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
 use crate::crypto::Crypto;
+use crate::key::KeyHash;
 use crate::keys::Book;
 use crate::query::{Query, Room};
 use crate::rule::Mode;
@@ -74,6 +79,7 @@ pub struct Decision<'a> {
     policy: &'a Compiled,
     query: &'a Query,
     crypto: &'a dyn Crypto,
+    level: Level,
     book: Option<&'a dyn Book>,
     denial: Option<Reason>,
     excluded: Vec<usize>,
@@ -138,6 +144,7 @@ impl<'a> Decision<'a> {
             policy,
             query,
             crypto,
+            level,
             book: None,
             denial,
             excluded,
@@ -188,6 +195,11 @@ impl<'a> Decision<'a> {
     /// Why a path of the program's may not go through this certificate, if it may not.
     pub fn rules_out(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
         self.limits().rule_out(certificate, &self.requirement, &self.cases)
+    }
+
+    /// The same of a certificate that is not at hand, by its key: an anchor of the program's.
+    pub fn rules_out_key(&self, subject: &str, key: KeyHash) -> Result<Option<Reason>, StoreError> {
+        self.limits().rule_out_key(subject, key, &self.requirement, &self.cases)
     }
 
     /// Whether the policy accepts although the program's own verification found these faults.
@@ -241,6 +253,12 @@ impl<'a> Decision<'a> {
     fn limits(&self) -> Limits<'a> {
         Limits { policy: self.policy, query: self.query, crypto: self.crypto }
     }
+}
+
+/// The verdict where the program's own holds, whatever is found; and what would hold instead.
+pub fn only_watched(application: &Application, would: Option<Reason>) -> Verdict {
+    let would = would.map(Outcome::Reject);
+    Verdict { outcome: program_says(application), would, trace: Trace::default() }
 }
 
 fn program_says(application: &Application) -> Outcome {

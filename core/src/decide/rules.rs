@@ -1,6 +1,6 @@
 //! The rules of a policy, as one decision reads them: each look-up is made once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::peer::Name;
@@ -70,6 +70,24 @@ impl<'a> Rules<'a> {
         }
         self.firsts.insert(place, first);
         Ok(first)
+    }
+
+    /// Every rule that matches.
+    pub(super) fn all(
+        &mut self,
+        name: &Name,
+        protocol: Option<&Protocol>,
+        application: Option<&str>,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut all = BTreeSet::new();
+        for key in self.policy.patterns_of(name) {
+            for id in self.over(&key, protocol)? {
+                if self.rule(id)?.is_for(self.query, application) {
+                    all.insert(id);
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// The first rule for the connected address that is not for every peer anyway.

@@ -46,10 +46,12 @@ use self::list::Lists;
 use self::text::{At, Text};
 use crate::crypto::Crypto;
 use crate::key::KeyHash;
-use crate::policy::{Accept, Authority, AuthorityKind, Enforce, Policy};
+use crate::policy::{Accept, Authority, AuthorityKind, Enforce, Log, Policy};
 
 /// The version of the policy language.
 pub const VERSION: u32 = 1;
+
+const LOGS: [(&str, Log); 3] = [("refused", Log::Refused), ("all", Log::All), ("none", Log::None)];
 
 /// A policy as read, and what is odd about it.
 #[derive(Clone, Debug)]
@@ -233,6 +235,8 @@ impl<'a> Context<'a> {
         }
         let mode = once(roots, "mode", &mut self.sink);
         let mode = mode.and_then(|v| v.word(&mut self.sink, "mode", &MODES)).unwrap_or_default();
+        let log = once(roots, "log", &mut self.sink);
+        let log = log.and_then(|v| v.word(&mut self.sink, "log", &LOGS)).unwrap_or_default();
         let enforce = once(roots, "enforce", &mut self.sink);
         let words = [("verified", Enforce::Verified), ("always", Enforce::Always)];
         let enforce = enforce.and_then(|v| v.word(&mut self.sink, "enforce", &words));
@@ -247,6 +251,7 @@ impl<'a> Context<'a> {
         Policy {
             mode,
             enforce: enforce.unwrap_or_default(),
+            log,
             authorities,
             constraints: constraints.iter().filter_map(|t| self.constraint(t)).collect(),
             denials: denials.iter().filter_map(|t| self.denial(t)).collect(),
@@ -260,8 +265,17 @@ impl<'a> Context<'a> {
 
     /// The keys of a file's top level.
     fn top(&mut self, root: &Table<'a>) {
-        const KNOWN: [&str; 8] =
-            ["version", "mode", "enforce", "authority", "constraint", "peers", "deny", "rule"];
+        const KNOWN: [&str; 9] = [
+            "version",
+            "mode",
+            "enforce",
+            "log",
+            "authority",
+            "constraint",
+            "peers",
+            "deny",
+            "rule",
+        ];
         root.only(&mut self.sink, &[&KNOWN[..], &["default", "application"]].concat());
     }
 

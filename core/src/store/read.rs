@@ -24,6 +24,7 @@ use crate::certificate::printable;
 use crate::key::KeyHash;
 use crate::peer::Name;
 use crate::protocol::Protocol;
+use crate::record::Log;
 use crate::rule::{Accept, Enforce, Mode};
 
 /// An open compiled policy. Nothing of it is loaded but what is asked for.
@@ -95,6 +96,8 @@ pub struct Meta {
     pub mode: Mode,
     /// Whether to decide where the program switched verification off.
     pub enforce: Enforce,
+    /// Which decisions are recorded.
+    pub log: Log,
     /// For what no rule matches.
     pub default: Accept,
     /// SHA-256 over the sources, in hex.
@@ -232,6 +235,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
     let meta = || {
         let meta = Meta {
             mode: if value("mode")? == "monitor" { Mode::Monitor } else { Mode::Enforce },
+            log: Log::parse(value("log")?)?,
             enforce: if value("enforce")? == "always" {
                 Enforce::Always
             } else {

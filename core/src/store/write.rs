@@ -271,6 +271,7 @@ impl Writer<'_> {
         let values = [
             ("mode", mode.to_owned()),
             ("enforce", enforce.to_owned()),
+            ("log", policy.log.as_str().to_owned()),
             ("default", policy.default.encode()),
             ("digest", digest(policy)),
             ("compiled_at", now.to_string()),

@@ -3,10 +3,13 @@
 
 use std::ffi::c_int;
 
+use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::{Application, Decision, Fault};
+use peerkey_core::query::Query;
+use peerkey_core::record::{Level, Log, Question};
 use peerkey_core::rule::Enforce;
 use peerkey_core::store::Compiled;
-use peerkey_core::verdict::{Outcome, Reason};
+use peerkey_core::verdict::{Outcome, Reason, Verdict};
 
 use super::{Found, purpose};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
@@ -15,9 +18,10 @@ use crate::context::Context;
 use crate::facts::Facts;
 use crate::native::{self, tell};
 use crate::params::OnError;
+use crate::recorded::{Decided, undecided};
 use crate::sentence::Sentence;
 use crate::ssl::Ssl;
-use crate::verify::ruled_out;
+use crate::verify::{is_only_monitored, ruled_out};
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::CannotDecide;
 
@@ -25,7 +29,7 @@ use peerkey_guest::policy::CannotDecide;
 /// what it says.
 pub(super) fn judge(context: Context<'_>, found: Found, returned: c_int) -> c_int {
     let openssl = context.openssl();
-    let mut judge = Judge { context, found, returned, always: false };
+    let mut judge = Judge { context, found, returned, always: false, silent: false };
     if judge.ssl().is_some() {
         openssl.refusals.put_back(openssl);
     }
@@ -36,9 +40,16 @@ pub(super) fn judge(context: Context<'_>, found: Found, returned: c_int) -> c_in
 /// Whether a rule for S/MIME accepts although the program's own verification found these faults.
 pub(super) fn overrules(context: Context<'_>, faults: &[Fault]) -> bool {
     let ask = |policy: &Compiled| {
-        with_decision(context, policy, |_, decision| {
-            decision.overrules(faults).map_err(|error| context.openssl().policies.explain(&error))
-        })
+        with_decision(
+            context,
+            policy,
+            |_, _| {},
+            |_, decision| {
+                decision
+                    .overrules(faults)
+                    .map_err(|error| context.openssl().policies.explain(&error))
+            },
+        )
     };
     guarded("store_overrules", false, || {
         context.openssl().quietly(|| match context.openssl().policies.in_force() {
@@ -60,7 +71,8 @@ pub(super) fn say_that_it_failed(context: Context<'_>) {
 fn with_decision<T>(
     context: Context<'_>,
     policy: &Compiled,
-    body: impl FnOnce(&Facts<'_>, &mut Decision<'_>) -> Result<T, CannotDecide>,
+    unusable: impl FnOnce(&Facts<'_>, &Reason),
+    body: impl FnOnce(Asked<'_>, &mut Decision<'_>) -> Result<T, CannotDecide>,
 ) -> Result<Result<T, Reason>, CannotDecide> {
     let openssl = context.openssl();
     let asks = context.known_ssl().is_none()
@@ -73,12 +85,25 @@ fn with_decision<T>(
     host.with(|crypto| {
         let query = match facts.query(&openssl.settings.executable, crypto) {
             Ok(query) => query,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => {
+                unusable(&facts, &reason);
+                return Ok(Err(reason));
+            }
         };
         let mut decision = Decision::at_store(policy, &query, crypto)
             .map_err(|error| openssl.policies.explain(&error))?;
-        body(&facts, &mut decision).map(Ok)
+        let asked = Asked { policy, facts: &facts, query: &query, crypto };
+        body(asked, &mut decision).map(Ok)
     })
+}
+
+/// What is asked, and of which policy.
+#[derive(Clone, Copy)]
+struct Asked<'q> {
+    policy: &'q Compiled,
+    facts: &'q Facts<'q>,
+    query: &'q Query,
+    crypto: &'q dyn Crypto,
 }
 
 struct Judge<'a> {
@@ -87,6 +112,8 @@ struct Judge<'a> {
     returned: c_int,
     /// Whether to decide where the program switched verification off.
     always: bool,
+    /// Whether the policy wants nothing recorded.
+    silent: bool,
 }
 
 impl<'a> Judge<'a> {
@@ -99,8 +126,15 @@ impl<'a> Judge<'a> {
             None => return Ok(self.returned),
         };
         self.always = policy.meta().enforce == Enforce::Always;
-        let refusal = with_decision(context, &policy, |facts, decision| {
-            self.refusal(&policy, facts, decision)
+        self.silent = policy.meta().log == Log::None;
+        let unusable = |facts: &Facts<'_>, reason: &Reason| {
+            let question = facts.question(&context.openssl().settings.executable);
+            let verdict = Verdict::refused(reason.clone());
+            let native = &self.found.application;
+            self.decided(&policy, question, &facts.presented, native, true).record(&verdict);
+        };
+        let refusal = with_decision(context, &policy, unusable, |asked, decision| {
+            self.refusal(asked, decision)
         })?;
         Ok(match refusal {
             Ok(None) => self.returned,
@@ -114,18 +148,18 @@ impl<'a> Judge<'a> {
     /// Why the policy refuses, if it does, and where in the chain.
     fn refusal(
         &self,
-        policy: &Compiled,
-        facts: &Facts<'_>,
+        asked: Asked<'_>,
         decision: &mut Decision<'_>,
     ) -> Result<Option<(Reason, Option<usize>)>, CannotDecide> {
         let mut application = self.found.application.clone();
         let mut depth = None;
         // A grant has looked for a way of its own, and at every certificate on it.
         if !self.found.overruled
-            && let Some((at, reason)) = ruled_out(self.context, policy, decision, Certified::read)?
+            && let Some((at, reason)) =
+                ruled_out(self.context, asked.policy, decision, Certified::read)?
         {
             let holds = application == Application::Accepts
-                && native::again_without(self.context, facts, decision)?;
+                && native::again_without(self.context, asked.facts, decision)?;
             if !holds {
                 application = Application::RuledOut(reason);
                 depth = Some(at);
@@ -133,17 +167,49 @@ impl<'a> Judge<'a> {
         }
         let verdict = decision.conclude(&application);
         let verdict = verdict.map_err(|error| self.context.openssl().policies.explain(&error))?;
+        let passed_over = matches!(verdict.outcome(), Outcome::Reject(Reason::Application(_)));
+        let holds = (!passed_over || self.found.overruled) && !is_only_monitored(&verdict);
+        let (question, presented) = (Question::from(asked.query), &asked.facts.presented);
+        self.decided(asked.policy, question, presented, &application, holds)
+            .with(asked.crypto)
+            .record(&verdict);
         Ok(match verdict.outcome() {
             Outcome::Accept(_) => None,
             Outcome::Reject(reason) => Some((reason.clone(), depth)),
         })
     }
 
+    /// The verification as the record takes it.
+    fn decided<'d>(
+        &'d self,
+        policy: &'d Compiled,
+        question: Question<'d>,
+        presented: &'d [Certified<'d>],
+        native: &'d Application,
+        holds: bool,
+    ) -> Decided<'d> {
+        Decided {
+            context: self.context,
+            policy: Some(policy),
+            question: Some(question),
+            presented,
+            crypto: None,
+            native,
+            level: Level::Store,
+            enforced: holds && (self.always || !self.is_lenient()),
+        }
+    }
+
+    /// Whether a TLS program switched verification off.
+    fn is_lenient(&self) -> bool {
+        self.ssl().is_some_and(Ssl::verifies_nothing)
+    }
+
     /// Records a refusal, with its sentence, and tells the program's callback: programs keep a record
     /// of their own. What the callback answers changes nothing.
     fn refuse(&self, reason: &Reason, depth: Option<usize>) -> c_int {
         let (context, openssl) = (self.context, self.context.openssl());
-        let lenient = self.ssl().is_some_and(Ssl::verifies_nothing);
+        let lenient = self.is_lenient();
         let fails = self.ssl().is_some() && (self.always || !lenient);
         openssl.refusals.raise(openssl, &Sentence::new("", reason), fails);
         if context.error() == X509_V_OK {
@@ -165,7 +231,12 @@ impl<'a> Judge<'a> {
     /// No decision is possible: refuse, or leave it to the program, as openssl.cnf says.
     fn cannot_decide(&self, why: &CannotDecide) -> c_int {
         let leave_it = self.context.openssl().settings.on_error == OnError::Application;
-        if leave_it && !self.found.overruled {
+        let passes = leave_it && !self.found.overruled;
+        if !self.silent {
+            let enforced = !passes && (self.always || !self.is_lenient());
+            undecided(self.context, Level::Store, Some(&self.found.application), why, enforced);
+        }
+        if passes {
             return self.returned;
         }
         self.refuse(&Reason::CannotDecide(why.0.clone()), None)

@@ -8,17 +8,22 @@ use std::process::Command;
 use std::thread;
 
 use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslStream, SslVerifyMode};
+use peerkey_tests::run::run;
 use peerkey_tests::scene::Scene;
 use peerkey_tests::server::Server;
 use peerkey_tests::site::Peerkey;
 
 /// This executable as a program that does these steps, in their order:
-/// `meet NAME`, `meet-all FROM TO` (n0.lan and so on), `threads COUNT`, `fork NAME`, `chroot FOLDER UID`,
+/// `meet NAME`, `meet-all FROM TO` (n0.lan and so on), `again NAME COUNT`, `queue NAME` (what is left in the
+/// error queue), `threads COUNT`, `fork NAME`, `chroot FOLDER UID`,
 /// `wait` (for a line).
 pub(crate) fn worker(scene: &Scene, server: &Server, steps: &[&str]) -> Command {
     let program = scene.site.path("worker");
     if !program.exists() {
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By another process: a file that one of ours has open to write cannot be run, and children that
+        // other tests start meanwhile have what we have open.
+        run(Command::new("/bin/cp").arg(std::env::current_exe().unwrap()).arg(&program))
+            .expect_ok("cp");
     }
     let mut command = scene.site.command(program, Peerkey::On);
     command.args(["--exact", "worker::work", "--ignored", "--nocapture", "--test-threads=1"]);
@@ -67,6 +72,16 @@ impl Program {
                     let name = format!("n{number}.lan");
                     say(&format!("{name}: {}", self.meet(&name)));
                 }
+            }
+            ["again", name, count] => {
+                let said: Vec<_> =
+                    (0..count.parse().unwrap()).map(|_: u32| self.meet(name)).collect();
+                say(&format!("{name} {} times: {}", said.len(), said.last().unwrap()));
+            }
+            ["queue", name] => {
+                let met = self.meet(name);
+                let left = openssl::error::ErrorStack::get();
+                say(&format!("{name} left {} errors: {met}", left.errors().len()));
             }
             ["threads", count] => self.threads(count.parse().unwrap()),
             ["fork", name] => self.in_child(name),

@@ -196,6 +196,6 @@ fn make_one(folder: RawFd, name: &CStr, mode: libc::mode_t) -> io::Result<()> {
     }
 }
 
-fn done(result: c_int) -> io::Result<()> {
+pub(super) fn done(result: c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

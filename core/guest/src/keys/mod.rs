@@ -92,6 +92,16 @@ impl Books {
         Ok(lost)
     }
 
+    /// The folder in which the keys of the user of this moment are, or would be.
+    pub(crate) fn place(&self) -> Result<Arc<Folder>, KeysError> {
+        self.shelf().folder().cloned()
+    }
+
+    /// Whether paths lead where they led at init.
+    pub(crate) fn is_in_its_root(&self) -> bool {
+        self.state.is_in_its_root()
+    }
+
     /// The shelf of the user of this moment.
     fn shelf(&self) -> Arc<Shelf> {
         // SAFETY: no arguments, and it cannot fail.

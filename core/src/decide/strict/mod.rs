@@ -13,6 +13,7 @@ mod suffix;
 
 pub(crate) use path::Link;
 pub(super) use path::broken;
+pub use suffix::is_public as is_public_suffix;
 
 use facts::Facts;
 use x509_parser::prelude::X509Certificate;

@@ -7,7 +7,7 @@ const RULES: &str = include_str!("icann-suffixes.txt");
 
 /// Whether names directly below the domain are given out by a registry: a top-level domain, one on
 /// the list, or one below which every domain is on the list.
-pub(super) fn is_public(domain: &str) -> bool {
+pub fn is_public(domain: &str) -> bool {
     let Some((_, above)) = domain.split_once('.') else { return true };
     let by_wildcard = || is_rule(&format!("*.{above}")) && !is_rule(&format!("!{domain}"));
     is_rule(domain) || is_rule(&format!("*.{domain}")) || by_wildcard()

@@ -7,6 +7,7 @@ mod claims;
 mod grants;
 mod hostile;
 mod limits;
+mod shortfall;
 mod stores;
 mod strict;
 mod tofu;

@@ -140,6 +140,7 @@ impl World {
         let policy = Policy {
             mode: Mode::Enforce,
             enforce: Enforce::Verified,
+            log: crate::record::Log::default(),
             authorities: vec![application],
             constraints: Vec::new(),
             denials: Vec::new(),

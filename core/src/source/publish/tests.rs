@@ -26,6 +26,7 @@ fn policy(rules: usize) -> Policy {
     Policy {
         mode: Mode::Enforce,
         enforce: Enforce::Verified,
+        log: Default::default(),
         authorities: Vec::new(),
         constraints: Vec::new(),
         denials: Vec::new(),

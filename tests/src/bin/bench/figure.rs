@@ -21,6 +21,8 @@ pub(crate) struct Figure {
 pub(crate) enum Unit {
     /// With peerkey in proportion to without.
     Ratio,
+    /// Microseconds more.
+    MoreMicroseconds,
     /// Milliseconds more.
     MoreMilliseconds,
     /// Megabytes, of a million bytes.
@@ -75,6 +77,7 @@ impl Unit {
     fn text(self, value: f64) -> String {
         match self {
             Self::Ratio => format!("{value:.3}"),
+            Self::MoreMicroseconds => format!("{value:+.1} µs"),
             Self::MoreMilliseconds => format!("{value:+.2} ms"),
             Self::Megabytes => format!("{value:.3} MB"),
             Self::MoreMegabytes => format!("{value:+.2} MB"),

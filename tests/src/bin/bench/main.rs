@@ -12,6 +12,7 @@ mod handshakes;
 mod nss;
 mod policies;
 mod process;
+mod record;
 mod soak;
 mod tls;
 mod worker;
@@ -21,7 +22,7 @@ use figure::Figure;
 /// Measures a family of figures.
 type Family = fn() -> Vec<Figure>;
 
-const FAMILIES: [(&str, &str, Family); 6] = [
+const FAMILIES: [(&str, &str, Family); 7] = [
     (
         "handshakes",
         "Full TLS 1.3 handshakes, both sides, chain of 3: CPU time of one",
@@ -31,6 +32,11 @@ const FAMILIES: [(&str, &str, Family); 6] = [
     ("curl", "A whole curl: the policy's anchors instead of the system's bundle", curl::measure),
     ("nss", "The NSS module (with), beside others and beside none (without)", nss::measure),
     ("apply", "Putting a large policy into force", apply::measure),
+    (
+        "record",
+        "The record (with), beside log = \"none\" (without): CPU time of a handshake",
+        record::measure,
+    ),
     // Last: it reads policies as a guest does, and then SQLite opens no other file in this process.
     (
         "decisions",
@@ -44,6 +50,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["worker", task @ ..] => worker::work(task),
+        ["cost", program, arguments @ ..] => apply::print_cost(program, arguments),
         ["first-answer", library, parameters] => nss::first_answer(library, parameters),
         ["soak", seconds @ ..] => soak::run(seconds.first().map_or(600, |s| s.parse().unwrap())),
         only => report(only),

@@ -52,6 +52,7 @@ fn denying(denials: usize) -> Site {
     let policy = Policy {
         mode: Mode::Enforce,
         enforce: Enforce::Verified,
+        log: Default::default(),
         authorities: vec![Authority {
             name: "application".into(),
             place: Place::default(),

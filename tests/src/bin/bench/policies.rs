@@ -61,6 +61,7 @@ fn large() -> Policy {
     Policy {
         mode: Mode::Enforce,
         enforce: Enforce::Verified,
+        log: Default::default(),
         authorities,
         constraints: (0..LIMITS).map(constraint).collect(),
         denials: (0..LIMITS).map(denial).collect(),

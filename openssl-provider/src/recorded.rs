@@ -1,0 +1,176 @@
+#![forbid(unsafe_code)]
+//! What is recorded of a verification, and when.
+
+use peerkey_core::certificate::Certificate;
+use peerkey_core::crypto::Crypto;
+use peerkey_core::decide::Application;
+use peerkey_core::key::KeyHash;
+use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question};
+use peerkey_core::store::Compiled;
+use peerkey_core::verdict::{Reason, Verdict};
+use peerkey_guest::entry::guarded;
+use peerkey_guest::fork::process_id;
+use peerkey_guest::policy::CannotDecide;
+use peerkey_guest::record::Entry;
+
+use crate::certified::Certified;
+use crate::context::Context;
+use crate::facts::Facts;
+use crate::openssl::OpenSsl;
+
+/// A verification that is decided.
+pub(crate) struct Decided<'d> {
+    /// It.
+    pub(crate) context: Context<'d>,
+    /// The policy, if one could be read.
+    pub(crate) policy: Option<&'d Compiled>,
+    /// What was asked, as far as that could be told.
+    pub(crate) question: Option<Question<'d>>,
+    /// The certificates as the peer presented them.
+    pub(crate) presented: &'d [Certified<'d>],
+    /// To tell keys.
+    pub(crate) crypto: Option<&'d dyn Crypto>,
+    /// What the program's own verification says.
+    pub(crate) native: &'d Application,
+    /// Where it took place.
+    pub(crate) level: Level,
+    /// Whether the verdict holds the program to it.
+    pub(crate) enforced: bool,
+}
+
+/// A decision that waits for the end of its handshake.
+pub(crate) struct Noted {
+    draft: Draft,
+    verdict: Verdict,
+    chain: Vec<Vec<u8>>,
+}
+
+/// A longer chain is not kept.
+const LONGEST: usize = 128 << 10;
+
+impl<'d> Decided<'d> {
+    /// With what tells keys.
+    pub(crate) fn with(self, crypto: &'d dyn Crypto) -> Self {
+        Self { crypto: Some(crypto), ..self }
+    }
+
+    /// Writes it into the record, if the policy says so. Where there is none, refusals are.
+    pub(crate) fn record(&self, verdict: &Verdict) {
+        guarded("record", (), || {
+            let openssl = self.context.openssl();
+            if self.log().wants(verdict, false) && openssl.record.admits(!verdict.is_accept()) {
+                openssl.quietly(|| {
+                    let (draft, chain) = (self.draft(verdict), self.chain());
+                    write(openssl, &draft, verdict, false, &chain);
+                });
+            }
+        });
+    }
+
+    /// Keeps a first use until it shows whether the key is remembered.
+    pub(crate) fn first_use(&self, verdict: &Verdict) -> Option<Noted> {
+        guarded("record_first", None, || {
+            let note = || Noted {
+                draft: self.draft(verdict),
+                verdict: verdict.clone(),
+                chain: self.chain(),
+            };
+            let wanted = self.log() != Log::None;
+            wanted.then(|| self.context.openssl().quietly(note))
+        })
+    }
+
+    fn log(&self) -> Log {
+        self.policy.map_or(Log::default(), |policy| policy.meta().log)
+    }
+
+    fn draft(&self, verdict: &Verdict) -> Draft {
+        let anchor = (*self.native == Application::Accepts).then(|| self.anchor()).flatten();
+        let circumstances = Circumstances {
+            pid: process_id(),
+            uid: peerkey_guest::record::user(),
+            enforced: self.enforced,
+            policy: self.policy.map(|policy| policy.meta().digest.as_str()),
+            level: self.level,
+            native: self.native,
+            anchor: anchor
+                .as_ref()
+                .map(|(top, key)| Anchor { subject: top.subject_text(), key: *key }),
+        };
+        Draft::new(self.question.as_ref(), verdict, &circumstances)
+    }
+
+    /// The top of the chain that the program's own verification found.
+    fn anchor(&self) -> Option<(Certificate, KeyHash)> {
+        let top = self.context.chain().last()?.read().ok()?;
+        let key = top.key(self.crypto?).ok()?.hash();
+        Some((top, key))
+    }
+
+    fn chain(&self) -> Vec<Vec<u8>> {
+        let mut octets = 0;
+        let mut chain = Vec::with_capacity(self.presented.len());
+        for certified in self.presented {
+            let der = certified.der();
+            octets += der.len();
+            if octets > LONGEST {
+                return Vec::new();
+            }
+            chain.push(der);
+        }
+        chain
+    }
+}
+
+fn write(openssl: &OpenSsl, draft: &Draft, verdict: &Verdict, first: bool, chain: &[Vec<u8>]) {
+    let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain: &chain });
+}
+
+/// Records that no decision was possible, also where no policy says what is recorded; with as much of the
+/// question as can be told.
+pub(crate) fn undecided(
+    context: Context<'_>,
+    level: Level,
+    native: Option<&Application>,
+    why: &CannotDecide,
+    enforced: bool,
+) {
+    let openssl = context.openssl();
+    let verdict = Verdict::cannot_decide(why.0.clone());
+    let native = native.unwrap_or(&Application::NotAsked);
+    let record = |question: Option<Question<'_>>, presented: &[Certified<'_>]| {
+        let (policy, crypto) = (None, None);
+        Decided { context, policy, question, presented, crypto, native, level, enforced }
+            .record(&verdict);
+    };
+    guarded("record_undecided", (), || {
+        let facts = openssl.quietly(|| match level {
+            Level::Handshake => Facts::of(context, false),
+            Level::Store => Facts::at_store(context, false),
+        });
+        let Ok(mut facts) = facts else { return record(None, &[]) };
+        let host = openssl.quietly(|| facts.crypto());
+        host.with(|crypto| {
+            let executable = &openssl.settings.executable;
+            match facts.query(executable, crypto) {
+                Ok(query) => record(Some(Question::from(&query)), &facts.presented),
+                Err(_) => record(Some(facts.question(executable)), &facts.presented),
+            }
+        });
+    });
+}
+
+impl Noted {
+    /// The handshake has finished, and the key is remembered; or it is not, for this reason.
+    pub(crate) fn finished(mut self, openssl: &OpenSsl, lost: Option<&Reason>) {
+        guarded("record_finished", (), || {
+            if let Some(reason) = lost {
+                self.verdict = Verdict::refused(reason.clone());
+            }
+            if openssl.record.admits(lost.is_some()) {
+                write(openssl, &self.draft, &self.verdict, lost.is_none(), &self.chain);
+            }
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! What it costs to record decisions: both sides have peerkey, with `log = "none"` and with another.
+
+use std::fs;
+
+use peerkey_tests::site::{Peerkey, Site};
+
+use crate::figure::{Figure, Limit, Sample, Unit};
+use crate::policies;
+use crate::tls::{BANK, Chain, Kind};
+use crate::worker::{Task, Worker};
+
+/// A process writes 200 lines at once, and then few a second: so many are measured in each.
+const PROCESSES: usize = 24;
+const ASKED: usize = 8;
+const HANDSHAKES: usize = 20;
+const FIRSTS: usize = 80;
+
+pub(crate) fn measure() -> Vec<Figure> {
+    let chain = Chain::new(Kind::Ec);
+    let site = |log: &str, policy: &str| {
+        let site = Site::new();
+        chain.write(&site);
+        site.apply(&policy.replace("version = 1\n", &format!("version = 1\nlog = '{log}'\n")));
+        site
+    };
+    let pin = policies::pin(&[chain.leaf.pin()]);
+    let shipped = peerkey_tests::site::SHIPPED;
+    let every = |policy: &str| ["none", "all"].map(|log| site(log, policy));
+    let remembers = format!(
+        "version = 1\n[authority.devices]\nkind = 'tofu'\npeers = ['{BANK}']\n\
+         [[rule]]\npeers = ['{BANK}']\naccept = {{ any = ['devices'] }}\n"
+    );
+    vec![
+        decisions("a decision, log = \"all\"", &every(&pin)).limit(Limit::Most(15.0)),
+        // With "none" nothing is decided there.
+        decisions("the shipped policy, log = \"all\"", &every(shipped)),
+        first_uses(&["none", "refused"].map(|log| site(log, &remembers))),
+    ]
+}
+
+/// Handshakes of which each leaves a line, beside handshakes that leave none.
+fn decisions(what: &str, sites: &[Site; 2]) -> Figure {
+    let mut rounds = Vec::new();
+    for _ in 0..PROCESSES {
+        let start = |site| Worker::start(site, Kind::Ec, Peerkey::On, Task::Handshakes(HANDSHAKES));
+        let mut workers = sites.each_ref().map(start);
+        workers.iter_mut().for_each(|worker| {
+            worker.ask();
+        });
+        for round in 0..ASKED {
+            let mut times = [0.0; 2];
+            for turn in [round % 2, 1 - round % 2] {
+                times[turn] = workers[turn].ask();
+            }
+            rounds.push(times);
+        }
+    }
+    let file = fs::metadata(sites[1].path("state/uid/0/record.jsonl")).expect("a record");
+    assert!(file.len() > 0);
+    figure(what, &rounds)
+}
+
+/// The first decision of a process, in which a key and a chain are remembered for the first time.
+fn first_uses(sites: &[Site; 2]) -> Figure {
+    let first = |site: &Site| {
+        let _ = fs::remove_dir_all(site.path("state/uid"));
+        let time = Worker::start(site, Kind::Ec, Peerkey::On, Task::First).ask();
+        assert!(site.path("state/uid/0/keys.db").exists());
+        time
+    };
+    let round = |round: usize| {
+        let mut times = [0.0; 2];
+        for turn in [round % 2, 1 - round % 2] {
+            times[turn] = first(&sites[turn]);
+        }
+        times
+    };
+    let rounds: Vec<_> = (0..FIRSTS).map(round).collect();
+    assert!(sites[1].path("state/uid/0/record.jsonl").exists());
+    figure("a first use, log = \"refused\"", &rounds).limit(Limit::Most(1000.0))
+}
+
+fn figure(what: &str, rounds: &[[f64; 2]]) -> Figure {
+    let side = |index: usize| {
+        format!("{:.0} µs", Sample::of(rounds.iter().map(|round| round[index])).median())
+    };
+    let differences = Sample::of(rounds.iter().map(|[none, all]| all - none));
+    Figure::new(what, [side(0), side(1)], differences.median(), Unit::MoreMicroseconds)
+        .spread(differences.quartiles())
+}
