@@ -58,7 +58,7 @@ deb: pages package-deps ## target/deb: Debian packages, seen by lintian
 rpm: pages package-deps ## target/rpm: RPM packages, seen by rpmlint
 	packaging/rpm.sh
 
-test-packages: deb test-deps ## installs, upgrades, removes and purges the packages on fresh roots; slow, with network
+test-packages: deb rpm test-deps ## installs, upgrades, removes and purges the packages on fresh roots; slow, with network
 	$(CARGO) test --locked --package peerkey-tests --test packages -- --include-ignored --nocapture
 
 fmt: rust ## formats the sources

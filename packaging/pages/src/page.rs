@@ -47,13 +47,14 @@ fn examples(command: &Command) -> Roff {
     roff
 }
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("/etc/peerkey/policy.toml", "The policy: peerkey-policy(5)."),
     ("/etc/peerkey/policy.d/*.toml", "Further parts of it, in the order of their names."),
     ("/etc/peerkey/tests/*.toml", "What the policy is expected to say: peerkey-test(1)."),
     ("/var/lib/peerkey/policy-1.db", "The policy in force, compiled."),
     ("/var/lib/peerkey/uid/N/keys.db", "Keys that are remembered for a user of the system."),
     ("~/.local/state/peerkey/keys.db", "Keys that are remembered for a person."),
+    ("~/.local/state/peerkey/record.jsonl", "What a person's programs decided: peerkey-log(1)."),
 ];
 
 fn files() -> Roff {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use peerkey::crypto::System;
@@ -43,6 +44,22 @@ fn completions_know_every_command() {
         let text = fs::read_to_string(folder.path().join("completions").join(name)).unwrap();
         for command in Cli::command().get_subcommands() {
             assert!(text.contains(command.get_name()), "{name}: {}", command.get_name());
+        }
+    }
+}
+
+#[test]
+fn shells_can_read_their_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path()).unwrap();
+    for (shell, name) in [("bash", "peerkey.bash"), ("zsh", "_peerkey"), ("fish", "peerkey.fish")] {
+        let mut read = std::process::Command::new(shell);
+        match read.arg("-n").arg(folder.path().join("completions").join(name)).output() {
+            Ok(output) => assert!(output.status.success(), "{shell}: {output:?}"),
+            // Past the capture of tests' output.
+            Err(_) => {
+                writeln!(io::stderr(), "skipped: there is no {shell} to read completions").unwrap()
+            }
         }
     }
 }

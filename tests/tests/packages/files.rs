@@ -1,6 +1,7 @@
 //! Units, hooks and the packages' lists of files.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,6 +30,21 @@ fn units_are_right() {
     verify.args(["verify", "--man=no"]).args(&units);
     let said = run(&mut verify).expect_ok("systemd-analyze verify");
     assert_eq!(said.stderr, "", "{said}");
+}
+
+#[test]
+fn folders_of_state_are_made_for_nobody_else_to_write() {
+    if !Path::new("/usr/bin/systemd-tmpfiles").exists() {
+        return say("skipped: there is no systemd-tmpfiles here to make folders with");
+    }
+    let site = Site::new();
+    let mut make = Command::new("systemd-tmpfiles");
+    make.arg("--create").arg(format!("--root={}", site.path("").display()));
+    run(make.arg(packaging("tmpfiles.d/peerkey.conf"))).expect_ok("systemd-tmpfiles");
+    for (folder, mode) in [("", 0o755), ("uid", 0o755), ("uid/0", 0o700)] {
+        let found = fs::metadata(site.path("var/lib/peerkey").join(folder)).unwrap();
+        assert_eq!((found.mode() & 0o7777, found.uid()), (mode, 0), "{folder}");
+    }
 }
 
 /// The hook with a command and a policy of its own, whose anchor is a file beside it.

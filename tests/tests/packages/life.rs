@@ -1,10 +1,11 @@
 //! Packages on a fresh root: installed, switched on, upgraded, removed, purged. What was there before is there after.
 
 use std::fs;
+use std::path::Path;
 
 use peerkey_tests::server::free_port;
 
-use super::root::{Root, difference, later_packages};
+use super::root::{Root, difference, later_packages, packages, say};
 use super::top;
 
 const INSTALL: &str = "dpkg --install /packages/*.deb";
@@ -200,6 +201,28 @@ fn a_policy_with_a_mistake_does_not_stop_an_installation() {
     assert!(!root.run("peerkey install openssl").ok(), "without a policy nothing is switched on");
 }
 
+/// With this machine's rpm, and without what these packages need: no RPM distribution is here to be had.
+#[test]
+#[ignore = "slow: make test-packages"]
+fn rpm_packages_come_and_go() {
+    if !Path::new("/usr/bin/rpm").exists() {
+        return say("skipped: there is no rpm here to install with");
+    }
+    let Some(root) = Root::fresh() else { return };
+    let before = root.etc();
+    root.bring("packages", packages("rpm"));
+    let rpm = "rpm --root=$PWD/root --dbpath /var/lib/rpm";
+    root.beside(&format!("{rpm} --nodeps --install root/packages/*.rpm"))
+        .expect_ok("rpm --install");
+    root.does("peerkey policy sources | grep -q /etc/peerkey/policy.toml");
+    root.does("peerkey install openssl");
+    root.does("openssl list -providers | grep -q peerkey");
+    root.beside(&format!("{rpm} --erase peerkey peerkey-openssl peerkey-nss"))
+        .expect_ok("rpm --erase");
+    assert_eq!(difference(&before, &root.etc()), [""; 0], "/etc is as it was");
+    root.does("test -e /var/lib/peerkey/policy-1.db");
+}
+
 /// The README's lines for administrators, as they are typed by root.
 #[test]
 #[ignore = "slow: make test-packages"]
@@ -211,6 +234,11 @@ fn the_readme_installs_and_removes() {
     let blocks: Vec<_> =
         section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 3, "{blocks:?}");
+    // apt is not to ask, nor to fetch what is only recommended.
+    root.does(
+        "printf 'APT::Get::Assume-Yes \"true\";\\nAPT::Install-Recommends \"false\";\\n' \
+         >/etc/apt/apt.conf.d/answers",
+    );
     let before = root.etc();
     root.does("mkdir -p /root/target && ln -s /packages /root/target/deb");
     // systemctl has nobody to talk to in a root of files alone, and make deb has been run.

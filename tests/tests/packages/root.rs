@@ -54,7 +54,7 @@ impl Root {
             copy.arg("-a").arg(base.join(".")).arg(root.folder.path().join("root"));
             run_with(&mut copy, b"", PATIENCE).expect_ok("cp");
         }
-        root.bring("packages", packages());
+        root.bring("packages", packages("deb"));
         root
     }
 
@@ -86,6 +86,12 @@ impl Root {
     #[track_caller]
     pub(crate) fn does(&self, script: &str) -> String {
         self.run(script).expect_ok(script).stdout
+    }
+
+    /// Runs a script of this machine's programs beside the root, which is in `root`.
+    pub(crate) fn beside(&self, script: &str) -> Run {
+        let mounted = "mount -t proc proc root/proc && mount --rbind /dev root/dev && ";
+        self.outside(&format!("{mounted}{{ {script}; }}"), &[])
     }
 
     fn outside(&self, script: &str, arguments: &[&str]) -> Run {
@@ -120,15 +126,16 @@ pub(crate) fn difference(before: &[String], after: &[String]) -> Vec<String> {
     gone.chain(new).collect()
 }
 
-/// The packages that `make deb` made.
-fn packages() -> Vec<PathBuf> {
-    let entries = fs::read_dir(top().join("target/deb")).into_iter().flatten().flatten();
-    let files: Vec<_> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .collect();
-    assert_eq!(files.len(), 3, "run make deb first: {files:?}");
+/// The packages that `make deb` or `make rpm` made.
+pub(crate) fn packages(kind: &str) -> Vec<PathBuf> {
+    let files = files_of(&top().join("target").join(kind), kind);
+    assert_eq!(files.len(), 3, "run make {kind} first: {files:?}");
     files
+}
+
+fn files_of(folder: &Path, kind: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == kind)).collect()
 }
 
 /// The same packages of a later version.
@@ -141,8 +148,7 @@ pub(crate) fn later_packages() -> Vec<PathBuf> {
         run_with(&mut make, b"", PATIENCE).expect_ok("deb.sh");
         folder
     });
-    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.extension().is_some_and(|e| e == "deb")).collect()
+    files_of(folder, "deb")
 }
 
 /// The release of this machine: the packages are for it.
