@@ -8,6 +8,7 @@ use pkcs11_sys::{
     CKA_SUBJECT, CKO_CERTIFICATE,
 };
 
+use peerkey_core::keys::Wanted;
 use peerkey_core::store::{CertificateRow, StoreError, Trust, TrustRow};
 use peerkey_guest::entry::guarded;
 use peerkey_guest::policy::{Borrowed, CannotDecide};
@@ -15,6 +16,7 @@ use peerkey_guest::policy::{Borrowed, CannotDecide};
 use crate::module::Module;
 use crate::object::{Certificate, Object, TrustKind, TrustObject};
 use crate::objects::everywhere;
+use crate::remembered;
 use crate::settings::OnError;
 use crate::template::{OwnedTemplate, Template};
 
@@ -82,17 +84,16 @@ fn by_serial(
         let read = certificates(module, |policy, now| {
             Ok(policy.nss_certificate(issuer, serial, now)?.into_iter().collect())
         });
-        found.extend(read.matching(module, template, KNOWN));
+        let kept = remembered::certificates(module, Wanted::by_serial(issuer, serial));
+        found.extend(read.and(kept).matching(module, template, KNOWN));
     }
     found
 }
 
 fn by_subject(module: &Module, template: &Template<'_>, subject: &[u8]) -> Vec<CK_OBJECT_HANDLE> {
-    certificates(module, |policy, now| policy.nss_by_subject(subject, now)).matching(
-        module,
-        template,
-        &[CKA_SUBJECT],
-    )
+    let read = certificates(module, |policy, now| policy.nss_by_subject(subject, now));
+    let kept = remembered::certificates(module, Wanted::by_subject(subject));
+    read.and(kept).matching(module, template, &[CKA_SUBJECT])
 }
 
 /// Whether the object matches, but for attributes of which that is known.
@@ -141,11 +142,16 @@ fn said(
     serial: &[u8],
 ) -> Result<Said, CannotDecide> {
     let Some(policy) = module.policies.in_force()? else { return Ok(Said::Nothing) };
-    Ok(match policy.nss_trust(issuer, serial, now())? {
+    let row = match policy.nss_trust(issuer, serial, now())? {
+        Some(row) => Some(row),
+        None => remembered::trust(module, &policy, issuer, serial, now()),
+    };
+    Ok(match row {
         Some(row) if is_denial(&row) => Said::OfAll(Trust::NotTrusted),
         Some(row) => {
+            let origin = module.origin(&policy);
             let mut objects = module.objects();
-            Said::Object(objects.handle(policy.file(), (kind, issuer, serial, row.clone()), || {
+            Said::Object(objects.handle(origin, (kind, issuer, serial, row.clone()), || {
                 let about = Some((issuer.to_vec(), serial.to_vec()));
                 Object::Trust(TrustObject { kind, row, about })
             }))
@@ -168,6 +174,11 @@ struct Read {
 }
 
 impl Read {
+    fn and(mut self, more: Vec<CK_OBJECT_HANDLE>) -> Self {
+        self.handles.extend(more);
+        self
+    }
+
     fn matching(
         mut self,
         module: &Module,
@@ -189,14 +200,15 @@ fn certificates(
         let (policy, now) = (module.policies.in_force().ok()??, now());
         let rows = look_up(&policy, now).ok()?;
         let last_id = rows.last().map(|row| row.id);
+        let origin = module.origin(&policy);
         let handles = rows.into_iter().map(|row| {
-            let (file, id) = (policy.file(), row.id);
-            if let Some(handle) = module.objects().known(file, id) {
+            let id = row.id;
+            if let Some(handle) = module.objects().known(origin, id) {
                 return handle;
             }
             let trusted = is_anchor(&policy, &row, now);
             let object = || Object::Certificate(Certificate { row, trusted });
-            module.objects().handle(file, id, object)
+            module.objects().handle(origin, id, object)
         });
         Some(Read { handles: handles.collect(), last_id })
     });
@@ -209,7 +221,7 @@ fn is_anchor(policy: &Borrowed<'_>, row: &CertificateRow, now: i64) -> bool {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

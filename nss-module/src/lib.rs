@@ -13,6 +13,7 @@ mod list;
 mod module;
 mod object;
 mod objects;
+mod remembered;
 mod sessions;
 mod settings;
 mod slot;

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peerkey_guest::folder::FileId;
 use peerkey_guest::fork::process_id;
-use peerkey_guest::policy::Policies;
+use peerkey_guest::keys::{self, Books, Surroundings};
+use peerkey_guest::policy::{Borrowed, Policies};
 use peerkey_guest::recent::soon;
 
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ const NOBODY: u32 = 0;
 pub(crate) struct Module {
     pub(crate) settings: Settings,
     pub(crate) policies: Policies<Process>,
+    /// The remembered keys.
+    pub(crate) books: Books,
     /// The process that has initialised it, until it finalises it. A child of that process has not
     /// (PKCS#11 2.40 section 5.4).
     initialised_by: AtomicU32,
@@ -35,15 +38,23 @@ pub(crate) struct Process {
     objects: Mutex<Objects>,
 }
 
-/// Which policy it is that answers.
+/// Which policy it is that answers, and with which remembered keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// One that leaves every program alone.
     Untouched,
     /// The one in this file.
-    Policy(FileId),
+    Policy(Origin),
     /// None can be used.
     Undecided,
+}
+
+/// The files that an answer comes from: another content is another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    policy: FileId,
+    /// Where the policy remembers keys.
+    keys: keys::Standing,
 }
 
 /// Initialises the module for this process.
@@ -67,8 +78,9 @@ pub(crate) fn initialise(parameters: &[u8]) -> Result<(), Failure> {
         }
     }
     let policies = Policies::new(&settings.state_dir);
+    let books = Books::new(policies.folder(), Surroundings::of_now());
     let initialised_by = AtomicU32::new(process);
-    let ours = Box::into_raw(Box::new(Module { settings, policies, initialised_by }));
+    let ours = Box::into_raw(Box::new(Module { settings, policies, books, initialised_by }));
     match MODULE.compare_exchange(known, ours, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Ok(()),
         Err(_) => {
@@ -111,10 +123,19 @@ impl Module {
     /// Which policy answers now.
     pub(crate) fn standing(&self) -> Standing {
         match self.policies.in_force() {
-            Ok(Some(policy)) => Standing::Policy(policy.file()),
+            Ok(Some(policy)) => Standing::Policy(self.origin(&policy)),
             Ok(None) => Standing::Untouched,
             Err(_) => Standing::Undecided,
         }
+    }
+
+    /// Where an answer of this policy comes from.
+    pub(crate) fn origin(&self, policy: &Borrowed<'_>) -> Origin {
+        let keys = match policy.meta().remembering {
+            0 => keys::Standing::default(),
+            _ => self.books.standing(),
+        };
+        Origin { policy: policy.file(), keys }
     }
 }
 

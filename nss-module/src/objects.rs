@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use pkcs11_sys::CK_OBJECT_HANDLE;
 
 use peerkey_core::store::Trust;
-use peerkey_guest::folder::FileId;
 
+use crate::module::Origin;
 use crate::object::{Object, TrustKind, TrustObject};
 
 /// What is said of many certificates alike. These are always there, whatever happens to a policy: what
@@ -36,12 +36,12 @@ pub(crate) fn everywhere(kind: TrustKind, trust: Trust) -> Option<CK_OBJECT_HAND
     Some(place as CK_OBJECT_HANDLE + 1)
 }
 
-/// Handles of this process. Each object is here once for each policy, so their number is bounded by
-/// what policies say, and not by what programs ask.
+/// Handles of this process. Each object is here once for each policy, and for each change of remembered
+/// keys: so their number is bounded by what these say, and not by what programs ask.
 #[derive(Default)]
 pub(crate) struct Objects {
-    /// The policy that they are of.
-    file: Option<FileId>,
+    /// What they come from.
+    origin: Option<Origin>,
     now: Generation,
     /// Those of the policy before: NSS may have found them, and not yet read them.
     before: Generation,
@@ -66,20 +66,20 @@ impl Objects {
         kept.cloned()
     }
 
-    /// The handle of the object that the policy in this file has under this key, if there is one yet.
-    pub(crate) fn known(&mut self, file: FileId, key: impl Hash) -> Option<CK_OBJECT_HANDLE> {
-        self.turn_to(file);
+    /// The handle of the object that is there under this key, if there is one yet.
+    pub(crate) fn known(&mut self, origin: Origin, key: impl Hash) -> Option<CK_OBJECT_HANDLE> {
+        self.turn_to(origin);
         self.now.handles.get(&self.hasher.hash_one(key)).copied()
     }
 
-    /// The handle of the object that the policy in this file has under this key.
+    /// The handle of the object that is there under this key.
     pub(crate) fn handle(
         &mut self,
-        file: FileId,
+        origin: Origin,
         key: impl Hash,
         object: impl FnOnce() -> Object,
     ) -> CK_OBJECT_HANDLE {
-        self.turn_to(file);
+        self.turn_to(origin);
         let (now, last) = (&mut self.now, &mut self.last);
         *now.handles.entry(self.hasher.hash_one(key)).or_insert_with(|| {
             *last = (*last).max(FIXED.len() as CK_OBJECT_HANDLE) + 1;
@@ -88,15 +88,15 @@ impl Objects {
         })
     }
 
-    fn turn_to(&mut self, file: FileId) {
-        if self.file != Some(file) {
-            self.file = Some(file);
+    fn turn_to(&mut self, origin: Origin) {
+        if self.origin != Some(origin) {
+            self.origin = Some(origin);
             self.before = std::mem::take(&mut self.now);
         }
     }
 
     /// Forgets all of them; their handles are not used again.
     pub(crate) fn forget(&mut self) {
-        (self.file, self.now, self.before) = Default::default();
+        (self.origin, self.now, self.before) = Default::default();
     }
 }

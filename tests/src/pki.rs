@@ -83,6 +83,7 @@ pub struct Draft {
     form: Form,
     usages: Vec<&'static str>,
     valid: (i64, i64),
+    passes_for: Option<X509>,
 }
 
 /// What a certificate says of itself being a CA's.
@@ -118,6 +119,7 @@ impl Draft {
             form: Form::Whole,
             usages: vec![],
             valid: (-DAY, 3650 * DAY),
+            passes_for: None,
         }
     }
 
@@ -225,6 +227,12 @@ impl Draft {
         self
     }
 
+    /// With the issuer and the serial number of another certificate.
+    pub fn passing_for(mut self, other: &X509) -> Self {
+        self.passes_for = Some(other.clone());
+        self
+    }
+
     /// Signed with its own key.
     pub fn self_signed(self) -> Issued {
         self.issue(None)
@@ -244,6 +252,10 @@ impl Draft {
         let subject = self.subject();
         builder.set_subject_name(&subject).unwrap();
         builder.set_issuer_name(issuer.map_or(&*subject, |i| i.cert.subject_name())).unwrap();
+        if let Some(other) = &self.passes_for {
+            builder.set_serial_number(other.serial_number()).unwrap();
+            builder.set_issuer_name(other.issuer_name()).unwrap();
+        }
         let at = |offset| Asn1Time::from_unix(now() + offset).unwrap();
         builder.set_not_before(&at(self.valid.0)).unwrap();
         builder.set_not_after(&at(self.valid.1)).unwrap();

@@ -297,3 +297,84 @@ fn a_user_has_a_file_at_home_or_by_roots_leave() {
     as_user(&add).is(0).says("state/uid/65534/keys.db");
     as_user(&format!("{add} --system")).is(2).complains("as root");
 }
+
+#[test]
+fn what_keeps_a_key_from_counting_is_said() {
+    let spki = format!("--protocol https --spki {}", "1".repeat(64));
+    let lab = lab();
+    let unused = "will not count";
+    // Without a policy in force nothing can be told.
+    lab.peerkey(&format!("keys add router.lan {spki}")).is(0).silent_on(unused);
+    for (policy, peer, system, words) in [
+        (POLICY.to_owned(), "router.lan", "", ""),
+        (POLICY.to_owned(), "shop.example", "", unused),
+        (POLICY.replace("[[rule]]", "users = false\n[[rule]]"), "router.lan", "", "users = false"),
+        (POLICY.replace("[[rule]]", "users = false\n[[rule]]"), "router.lan", " --system", ""),
+        (POLICY.replace("[[rule]]", "protocols = [\"imaps\"]\n[[rule]]"), "a.lan", "", unused),
+    ] {
+        lab.write("conf/policy.toml", &policy);
+        lab.peerkey("apply").is(0);
+        let said = lab.peerkey(&format!("keys add {peer} {spki}{system}")).is(0);
+        match words {
+            "" => drop(said.silent_on("note")),
+            words => drop(said.complains(words)),
+        }
+    }
+}
+
+/// As the first version had it.
+fn of_the_first_schema(file: &std::path::Path) {
+    let sql = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
+               c.executescript('DROP TRIGGER key_gone; DROP TABLE wrapped; PRAGMA user_version = 1')";
+    let mut python = Command::new("/usr/bin/python3");
+    assert!(python.args(["-c", sql]).arg(file).status().unwrap().success());
+}
+
+#[test]
+fn an_older_schema_is_kept_and_brought_up_at_the_first_change() {
+    let lab = lab();
+    add(&lab, "a.pem").is(0);
+    let file = file(&lab);
+    of_the_first_schema(&file);
+    // Who only reads changes nothing.
+    let before = fs::read(&file).unwrap();
+    assert_eq!(keys(&lab).len(), 1);
+    check(&lab, "a.pem").is(0);
+    assert_eq!(fs::read(&file).unwrap(), before);
+    let backup = format!("{}.schema-1", file.display());
+    add(&lab, "b.pem").is(0).complains("was brought up to schema 2").complains(&backup);
+    assert_eq!(keys(&lab).len(), 2);
+    assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
+    lab.peerkey("keys undo").is(0).silent_on("schema");
+    // What was there before can be put back.
+    fs::copy(&backup, &file).unwrap();
+    check(&lab, "a.pem").is(0);
+    // Nowhere to keep it: nothing is changed.
+    let taken = |number: u32| match number {
+        0 => backup.clone(),
+        number => format!("{backup}.{number}"),
+    };
+    (0..100).for_each(|number| drop(fs::write(taken(number), "")));
+    let before = fs::read(&file).unwrap();
+    add(&lab, "b.pem").is(2).complains("a copy has to be kept");
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn a_newer_schema_is_refused_in_words() {
+    let lab = lab();
+    add(&lab, "a.pem").is(0);
+    let file = file(&lab);
+    let sql = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
+               c.execute('PRAGMA user_version = 9')\nc.commit()";
+    let mut python = Command::new("/usr/bin/python3");
+    assert!(python.args(["-c", sql]).arg(&file).status().unwrap().success());
+    let before = fs::read(&file).unwrap();
+    let words = "they have schema 9, of a newer peerkey, and this program reads up to 2";
+    for command in ["keys list", "keys forget router.lan", "keys repair", "keys undo"] {
+        lab.peerkey(command).is(2).complains(words);
+    }
+    add(&lab, "b.pem").is(2).complains(words);
+    check(&lab, "a.pem").is(1).says(words);
+    assert_eq!(fs::read(&file).unwrap(), before);
+}

@@ -158,6 +158,22 @@ impl Folder {
         .and_then(|stat| self.trusted_file(name, &stat))
     }
 
+    /// Whether there is a file of this name in the folder that is held, wherever its path leads to now:
+    /// what belongs to a file that was opened in it.
+    pub(crate) fn has_beside(&self, name: &CStr) -> Result<bool, FolderError> {
+        let Some(held) = self.held() else { return self.look(name).map(|_| true) };
+        // SAFETY: a C string, and room for the result.
+        let found = stat_with(|stat| unsafe {
+            libc::fstatat(held, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
+        });
+        match found {
+            Ok(stat) => self.trusted_file(name, &stat).map(|_| true),
+            // By far the most often: nothing is made of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.io_error(name, &error)),
+        }
+    }
+
     /// Opens the file that stands under this name now.
     pub fn open(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
         const FLAGS: c_int =

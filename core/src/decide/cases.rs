@@ -10,6 +10,8 @@ mod unknown;
 pub(super) use claimed::MAX_CLAIMED_CASES;
 pub(super) use claimed::MAX_CLAIMED_NAMES;
 
+pub(super) use unknown::spoken;
+
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;

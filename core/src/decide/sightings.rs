@@ -4,7 +4,7 @@ use super::authority::Asked;
 use super::cases::CaseState;
 use super::tofu::Memory;
 use super::{Application, Decision};
-use crate::keys::{DAY, Seen, Sighting};
+use crate::keys::{DAY, LONGEST_KEPT, Seen, Sighting};
 use crate::rule::Accept;
 use crate::store::StoreError;
 use crate::verdict::{Finding, Node, Verdict};
@@ -78,11 +78,18 @@ impl Decision<'_> {
         };
         Ok(match memory {
             Memory::Nothing => None,
-            Memory::Known(at) => (self.query.time - at >= DAY).then_some(Seen::Again),
+            Memory::Known { last_seen, has_certificate } => {
+                let is_due = self.query.time - last_seen >= DAY;
+                (is_due || (!has_certificate && self.has_a_leaf_to_keep())).then_some(Seen::Again)
+            }
             Memory::Rotated(by) => Some(Seen::Vouched(by)),
             Memory::First => others().or(Some(Seen::First)),
             Memory::FirstHeld | Memory::Other => others(),
         })
+    }
+
+    fn has_a_leaf_to_keep(&self) -> bool {
+        self.query.evidence.leaf.as_ref().is_some_and(|leaf| leaf.der().len() <= LONGEST_KEPT)
     }
 
     fn sighting(
@@ -92,7 +99,7 @@ impl Decision<'_> {
         seen: Seen,
     ) -> Result<Option<Sighting>, StoreError> {
         let tofu = self.policy.tofu(authority)?;
-        let (Some(peer), Some(service)) = (case.subject.clone(), self.service()) else {
+        let (Some(peer), Some(service)) = (case.subject.clone(), self.service()?) else {
             return Ok(None);
         };
         Ok(Some(Sighting {

@@ -3,7 +3,7 @@
 
 use super::Decision;
 use super::authority::{Found, Strength};
-use super::cases::CaseState;
+use super::cases::{CaseState, spoken};
 use crate::keys::{KnownKey, Service, State};
 use crate::peer::Name;
 use crate::rule::Tofu;
@@ -13,8 +13,13 @@ use crate::time_text::{ago, day};
 /// What is to be written of a finding, if its verdict holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// The key is known, and was last seen then.
-    Known(i64),
+    /// The key is known.
+    Known {
+        /// When it was seen last.
+        last_seen: i64,
+        /// Whether a certificate around it is kept.
+        has_certificate: bool,
+    },
     /// A stranger's key, and the first.
     First,
     /// A stranger's key, which waits for a person's word.
@@ -52,7 +57,7 @@ impl Decision<'_> {
         if !case.expected {
             return nothing("a peer that is only claimed has no remembered keys".into());
         }
-        let Some(service) = self.service() else {
+        let Some(service) = self.service()? else {
             return nothing(
                 "over what is not known, and keys are remembered for a protocol".into(),
             );
@@ -94,9 +99,51 @@ impl Decision<'_> {
         })
     }
 
-    /// The service that the query is about, if its protocol is known.
-    pub(super) fn service(&self) -> Option<Service> {
-        Some(Service::new(self.query.protocol.known()?, self.query.port))
+    /// Whether keys that users remember can count for the query; None where no keys can, because no rule
+    /// hangs on them.
+    #[cfg(feature = "source")]
+    pub fn users_keys_count(&mut self) -> Result<Option<bool>, StoreError> {
+        let (mut any, mut users) = (false, false);
+        for index in 0..self.cases.len() {
+            let Some(case) = self.cases.get(index).cloned() else { continue };
+            for authority in self.remembering(index)? {
+                let scope = &self.authority(authority)?.scope;
+                any |= scope.is_current(self.query.time)
+                    && scope.has_peer(case.subject.as_ref())
+                    && scope.has_protocol(case.protocol.as_ref());
+                users |= self.policy.tofu(authority)?.users;
+            }
+        }
+        Ok(any.then_some(users))
+    }
+
+    /// Whether a person said that the key is not the peer's, where a rule hangs on remembered keys.
+    #[cfg(feature = "nss")]
+    pub(crate) fn is_denied_by_a_person(&mut self) -> Result<bool, StoreError> {
+        let (Some(book), Some(service)) = (self.book, self.service()?) else { return Ok(false) };
+        for index in 0..self.cases.len() {
+            let subject = self.cases.get(index).and_then(|case| case.subject.clone());
+            let Some(peer) = subject else { continue };
+            for authority in self.remembering(index)? {
+                let tofu = self.policy.tofu(authority)?;
+                let known = book.keys_of(&peer).unwrap_or_default();
+                let own = |known: &KnownKey| {
+                    known.service == service && self.query.key.hashes().contains(&known.key)
+                };
+                let known = current(known, &tofu, self.query.time);
+                if known.iter().any(|known| own(known) && known.state == State::Denied) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The service that the query is about, if its protocol is known: the policy may say what a program
+    /// speaks.
+    pub(super) fn service(&self) -> Result<Option<Service>, StoreError> {
+        let spoken = spoken(self.policy, self.query)?;
+        Ok(spoken.known().map(|protocol| Service::new(protocol, self.query.port)))
     }
 
     /// Who of those that may change keys vouches.
@@ -138,7 +185,8 @@ fn known_before(own: &KnownKey, tofu: &Tofu, peer: &Name, now: i64) -> (Found, M
         return silent(format!("this key was accepted for {peer} for a time that is over"));
     }
     let (age, seen) = (now - own.first_seen, own.sightings);
-    let memory = Memory::Known(own.last_seen);
+    let (last_seen, has_certificate) = (own.last_seen, own.has_certificate);
+    let memory = Memory::Known { last_seen, has_certificate };
     if age < tofu.min_age || seen < i64::from(tofu.min_sightings) {
         let text = format!(
             "this key of {peer} is known since {} only, and was seen on {seen} days",

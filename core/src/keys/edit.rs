@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Keys, KeysError, KnownKey, Service, State};
+use super::{Keys, KeysError, KnownKey, Service, State, wrapped};
 use crate::key::KeyHash;
 use crate::peer::Name;
 
@@ -86,6 +86,15 @@ pub struct Edit<'a> {
     touched: u64,
 }
 
+/// What stands there of a key that is given.
+struct Known {
+    id: i64,
+    state: String,
+    until: Option<i64>,
+    /// Whether the given certificate is, if there is one.
+    has_certificate: bool,
+}
+
 impl Keys {
     /// Edits all at once or not at all. `what` says it in words; `into` continues an earlier change.
     pub fn edit<T>(
@@ -142,26 +151,41 @@ impl Keys {
 impl Edit<'_> {
     /// Puts a key in, or changes what holds for it. A denial is only ended if `overrule` says so.
     pub fn put(&mut self, given: &Given, overrule: bool) -> rusqlite::Result<Put> {
-        let known = self.find(given)?;
-        let Some((id, state, until)) = known else {
+        let certificate = wrapped::kept(given.certificate.as_deref());
+        let known = self.find(given, certificate)?;
+        let Some(Known { id, state, until, has_certificate }) = known else {
             let id = insert(&self.transaction, given, self.now)?;
+            if certificate.is_some() {
+                wrapped::note(&self.transaction, id, &given.service, certificate)?;
+            }
             self.note_new(id)?;
             return Ok(Put::Added);
         };
-        let is_same = state == given.state.as_str() && until == given.until;
-        if is_same || (state == State::Denied.as_str() && !overrule) {
+        if state == State::Denied.as_str() && given.state != State::Denied && !overrule {
             return Ok(Put::AsItWas);
+        }
+        if !has_certificate {
+            self.note(id)?;
+            let sql = "UPDATE key SET certificate = ?2 WHERE id = ?1";
+            self.transaction.prepare_cached(sql)?.execute(params![id, certificate])?;
+            wrapped::note(&self.transaction, id, &given.service, certificate)?;
+        }
+        if state == given.state.as_str() && until == given.until {
+            return Ok(if has_certificate { Put::AsItWas } else { Put::Changed });
         }
         self.set(id, given.state, &given.origin, given.until)?;
         Ok(Put::Changed)
     }
 
-    fn find(&self, given: &Given) -> rusqlite::Result<Option<(i64, String, Option<i64>)>> {
-        let sql = "SELECT id, state, until FROM key
+    fn find(&self, given: &Given, certificate: Option<&[u8]>) -> rusqlite::Result<Option<Known>> {
+        let sql = "SELECT id, state, until, ?5 IS NULL OR certificate IS ?5 FROM key
            WHERE peer = ?1 AND protocol = ?2 AND port = ?3 AND hash = ?4";
         let Service { protocol, port } = &given.service;
-        let named = params![given.peer.to_string(), protocol, port, given.key.0];
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let named = params![given.peer.to_string(), protocol, port, given.key.0, certificate];
+        let read = |row: &rusqlite::Row<'_>| {
+            let (id, state, until) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Known { id, state, until, has_certificate: row.get(3)? })
+        };
         self.transaction.prepare_cached(sql)?.query_row(named, read).optional()
     }
 
@@ -211,7 +235,7 @@ fn insert(connection: &Connection, given: &Given, now: i64) -> rusqlite::Result<
         given.service.port,
         given.key.0,
         given.spki,
-        given.certificate,
+        wrapped::kept(given.certificate.as_deref()),
         given.state.as_str(),
         given.origin,
         now,
@@ -255,6 +279,12 @@ fn undo(connection: &Connection, change: Option<i64>) -> rusqlite::Result<Undone
         [change.id],
     )?;
     connection.execute(RESTORE, [change.id])?;
+    let of_it = "id IN (SELECT key FROM change_row WHERE change = ?1)";
+    connection.execute(
+        &format!("DELETE FROM wrapped WHERE key IN (SELECT id FROM key WHERE {of_it})"),
+        [change.id],
+    )?;
+    wrapped::note_all(connection, of_it, [change.id])?;
     connection.execute("DELETE FROM change_row WHERE change = ?1", [change.id])?;
     connection.execute("DELETE FROM change WHERE id = ?1", [change.id])?;
     Ok(Undone::Change(change))
@@ -265,7 +295,7 @@ const RESTORE: &str = "
 INSERT INTO key SELECT key, peer, protocol, port, hash, spki, certificate, state, origin,
   first_seen, last_seen, sightings, until FROM change_row WHERE change = ?1 AND peer IS NOT NULL
 ON CONFLICT (peer, protocol, port, hash) DO UPDATE SET state = excluded.state,
-  origin = excluded.origin, until = excluded.until,
+  origin = excluded.origin, until = excluded.until, certificate = excluded.certificate,
   first_seen = min(key.first_seen, excluded.first_seen)";
 
 #[cfg(test)]

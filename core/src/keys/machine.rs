@@ -38,6 +38,7 @@ fn write(from: &Keys, fresh: &Path) -> Result<(), String> {
     migrate(&mut connection).map_err(text)?;
     connection.execute("ATTACH ?1 AS source", [from.path()]).map_err(text)?;
     connection.execute("INSERT INTO key SELECT * FROM source.key ORDER BY id", []).map_err(text)?;
+    connection.execute("INSERT INTO wrapped SELECT * FROM source.wrapped", []).map_err(text)?;
     connection.execute_batch("DETACH source").map_err(text)?;
     connection.close().map_err(|(_, error)| error.to_string())?;
     seal(fresh).map_err(|error| error.to_string())

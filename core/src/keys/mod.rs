@@ -15,6 +15,9 @@ mod schema;
 mod select;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "nss")]
+mod told;
+mod wrapped;
 
 use std::fmt;
 
@@ -28,6 +31,9 @@ pub use remember::{IMPORTED, Lost, PERSON, Seen, Sighting};
 pub use schema::SCHEMA;
 #[cfg(feature = "source")]
 pub use select::Filter;
+#[cfg(feature = "nss")]
+pub use told::{Told, told};
+pub use wrapped::{LONGEST_KEPT, Wanted};
 
 use crate::key::KeyHash;
 use crate::peer::Name;
@@ -58,6 +64,8 @@ pub struct KnownKey {
     pub sightings: i64,
     /// It vouches until this second, and not after it.
     pub until: Option<i64>,
+    /// Whether a certificate around it is kept.
+    pub has_certificate: bool,
     /// Whether the machine's administrator decided it, and not the user.
     pub of_machine: bool,
 }

@@ -5,15 +5,17 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::SCHEMA;
-
 /// A user's file, in the user's folder.
 pub const USER_FILE: &str = "keys.db";
 
-/// The machine's file in the state folder, as programs read it: of this schema, whole, never changed
-/// but replaced.
+/// The form of the machine's file. It is another one when programs that read the one before could not
+/// read the next: what a later schema only adds does not matter to them.
+const MACHINE_FORM: u32 = 1;
+
+/// The machine's file in the state folder, as programs read it: of this form, whole, never changed but
+/// replaced.
 pub fn machine_file() -> String {
-    format!("machine-{SCHEMA}.db")
+    format!("machine-{MACHINE_FORM}.db")
 }
 
 /// The folder of a user of the system: root makes it, and gives it to the user.

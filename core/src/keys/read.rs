@@ -1,10 +1,13 @@
 //! Look-ups of remembered keys.
 
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::schema::{Form, SCHEMA, form, migrate};
+use super::schema::{Form, OLDEST, SCHEMA, WRAPPED, form, migrate};
 use super::{Book, KeysError, KnownKey, Service, State};
 use crate::certificate::printable;
 use crate::key::KeyHash;
@@ -16,6 +19,9 @@ pub struct Keys {
     pub(super) connection: Connection,
     path: String,
     is_machine: bool,
+    schema: i64,
+    /// Where the file of an older schema was kept, if it was brought up to this one's.
+    backup: Option<String>,
 }
 
 /// How far a file may be changed.
@@ -31,7 +37,7 @@ pub enum Access {
 
 /// The columns of a key, in the order that [`known_key`] reads them.
 pub(super) const COLUMNS: &str = "id, peer, protocol, port, hash, spki, state, origin, first_seen,
-  last_seen, sightings, until";
+  last_seen, sightings, until, certificate IS NOT NULL";
 
 impl Keys {
     /// Opens a user's file for reading and writing, and makes it if it is not there. An older schema is
@@ -66,6 +72,9 @@ impl Keys {
         let flags = way | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags_and_vfs(path, flags, vfs).map_err(fail)?;
         connection.busy_timeout(patience).map_err(fail)?;
+        // A handshake waits for this. The journal's records carry checksums, so that one whose end did not
+        // reach the disk is told from a whole one; each write is on the disk before it counts all the same.
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
         let mut now = form(&connection).map_err(fail)?;
         if now == Form::Empty && access != Access::Make {
             return Ok(None);
@@ -99,29 +108,47 @@ impl Keys {
         let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         let mut now = form(&connection).map_err(fail)?;
         let writable = flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
-        let is_old = now == Form::Empty || matches!(now, Form::Keys(schema) if schema < SCHEMA);
-        if writable && is_old {
+        let old = matches!(now, Form::Keys(schema) if schema < SCHEMA);
+        let mut backup = None;
+        if writable && old {
+            backup = Some(keep(&connection, path, now).map_err(|why| KeysError::new(path, why))?);
+        }
+        if writable && (old || now == Form::Empty) {
             migrate(&mut connection).map_err(fail)?;
             now = form(&connection).map_err(fail)?;
         }
         let keys = Self::checked(connection, path, now)?;
-        Ok(Self { is_machine, ..keys })
+        Ok(Self { is_machine, backup, ..keys })
     }
 
     fn checked(connection: Connection, path: &str, form: Form) -> Result<Self, KeysError> {
-        match form {
-            Form::Keys(SCHEMA) => {}
+        let schema = match form {
+            Form::Keys(schema) if (OLDEST..=SCHEMA).contains(&schema) => schema,
             Form::Keys(schema) => {
-                let why = format!("they have schema {schema}, and this program reads {SCHEMA}");
+                let why = format!(
+                    "they have schema {schema}, of a newer peerkey, and this program reads up to \
+                     {SCHEMA}"
+                );
                 return Err(KeysError::new(path, why));
             }
             Form::Empty => return Err(KeysError::new(path, "the file is empty")),
             Form::Foreign => {
                 return Err(KeysError::new(path, "the file holds no keys of peerkey's"));
             }
-        }
+        };
         connection.set_prepared_statement_cache_capacity(16);
-        Ok(Self { connection, path: path.to_owned(), is_machine: false })
+        let path = path.to_owned();
+        Ok(Self { connection, path, is_machine: false, schema, backup: None })
+    }
+
+    /// Where the file was kept as it was, if opening it brought it up from an older schema.
+    pub fn backup(&self) -> Option<&str> {
+        self.backup.as_deref()
+    }
+
+    /// Whether certificates are found in it by what NSS asks for.
+    pub(super) fn finds_certificates(&self) -> bool {
+        self.schema >= WRAPPED
     }
 
     /// The file.
@@ -147,6 +174,31 @@ impl Keys {
     }
 }
 
+/// Copies a file of an older schema beside it, and says where.
+fn keep(connection: &Connection, path: &str, form: Form) -> Result<String, String> {
+    let Form::Keys(schema) = form else { return Err("it is no file of keys".into()) };
+    let fail = |why: &dyn std::fmt::Display| {
+        format!("a copy has to be kept before its schema changes, and cannot be: {why}")
+    };
+    let names = (0..100).map(|number| match number {
+        0 => format!("{path}.schema-{schema}"),
+        number => format!("{path}.schema-{schema}.{number}"),
+    });
+    for name in names {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(fail(&error)),
+        }
+        let copied = connection.execute("VACUUM INTO ?1", [&name]);
+        return copied.map(|_| name.clone()).map_err(|error| {
+            let _ = fs::remove_file(&name);
+            fail(&error)
+        });
+    }
+    Err(fail(&"a hundred copies are there already"))
+}
+
 impl Book for Keys {
     fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
         self.select(peer).map_err(|error| self.error(&error))
@@ -168,6 +220,7 @@ pub(super) fn known_key(row: &Row<'_>, of_machine: bool) -> rusqlite::Result<Kno
         last_seen: row.get(9)?,
         sightings: row.get(10)?,
         until: row.get(11)?,
+        has_certificate: row.get(12)?,
         of_machine,
     })
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::read::{COLUMNS, known_key};
-use super::{Keys, KeysError, KnownKey, Service, State};
+use super::{Keys, KeysError, KnownKey, Service, State, wrapped};
 use crate::key::KeyHash;
 use crate::peer::Name;
 
@@ -79,10 +79,14 @@ impl Keys {
 
     fn write(&mut self, seen: &[Sighting], now: i64) -> rusqlite::Result<Option<Lost>> {
         let behavior = TransactionBehavior::Immediate;
+        let findable = self.finds_certificates();
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         for sighting in seen {
             if let Some(other) = write_one(&transaction, sighting, now)? {
                 return Ok(Some(Lost { other }));
+            }
+            if findable {
+                make_findable(&transaction, sighting)?;
             }
         }
         transaction.commit()?;
@@ -105,11 +109,7 @@ fn write_one(
             connection.execute(sql, params![own.id, by])?;
         }
         (Some(own), Seen::First) if own.state != State::Remembered => return Ok(Some(own.clone())),
-        (Some(own), _) => {
-            let sql = "UPDATE key SET last_seen = max(last_seen, ?2), sightings = sightings + 1
-               WHERE id = ?1 AND last_seen <= ?2 - ?3";
-            connection.execute(sql, params![own.id, now, DAY])?;
-        }
+        (Some(own), _) => again(connection, own, sighting, now)?,
         (None, Seen::First) => match known.into_iter().next() {
             Some(other) => return Ok(Some(other)),
             None => insert(connection, sighting, State::Remembered, "first use", now)?,
@@ -128,6 +128,33 @@ fn write_one(
         (None, Seen::Again) => {}
     }
     Ok(None)
+}
+
+/// Counts a key that came again, once a day, with the certificate that it has now.
+fn again(
+    connection: &Connection,
+    own: &KnownKey,
+    sighting: &Sighting,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE key SET last_seen = max(last_seen, ?2), sightings = sightings + 1,
+         certificate = coalesce(?4, certificate) WHERE id = ?1 AND last_seen <= ?2 - ?3";
+    let certificate = wrapped::kept(sighting.certificate.as_deref());
+    connection.execute(sql, params![own.id, now, DAY, certificate])?;
+    // It was written down by its hash.
+    let sql = "UPDATE key SET certificate = ?2 WHERE id = ?1 AND certificate IS NULL";
+    connection.execute(sql, params![own.id, certificate]).map(drop)
+}
+
+/// Lets the certificate of a sighting, if it is kept, be found.
+fn make_findable(connection: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
+    if wrapped::kept(sighting.certificate.as_deref()).is_none() {
+        return Ok(());
+    }
+    let Service { protocol, port } = &sighting.service;
+    let of_it = "peer = ?1 AND protocol = ?2 AND port = ?3 AND hash = ?4";
+    let named = params![sighting.peer.to_string(), protocol, port, sighting.key.0];
+    wrapped::note_all(connection, of_it, named)
 }
 
 fn keys_of(connection: &Connection, sighting: &Sighting) -> rusqlite::Result<Vec<KnownKey>> {
@@ -152,7 +179,7 @@ fn insert(
         port,
         sighting.key.0,
         sighting.spki,
-        sighting.certificate,
+        wrapped::kept(sighting.certificate.as_deref()),
         state.as_str(),
         origin,
         now

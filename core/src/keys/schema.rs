@@ -2,8 +2,17 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::wrapped;
+
 /// The schema that this version writes; it brings older ones up to it.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
+
+/// From this schema on this version reads, and remembers keys, without changing it: a program cannot
+/// wait until somebody has run the command.
+pub(super) const OLDEST: i64 = 1;
+
+/// From this schema on certificates are found by what NSS asks for.
+pub(super) const WRAPPED: i64 = 2;
 
 /// `PRAGMA application_id`: "PKky".
 pub(super) const APPLICATION_ID: i64 = 0x504b_6b79;
@@ -23,6 +32,13 @@ CREATE TABLE change_row (change INTEGER NOT NULL, key INTEGER NOT NULL, peer TEX
   port INTEGER, hash BLOB, spki BLOB, certificate BLOB, state TEXT, origin TEXT,
   first_seen INTEGER, last_seen INTEGER, sightings INTEGER, until INTEGER,
   PRIMARY KEY (change, key)) WITHOUT ROWID;
+", "
+-- The certificates around keys of https servers, as NSS asks for them: the issuer and serial number, and
+-- the subject, hashed.
+CREATE TABLE wrapped (key INTEGER PRIMARY KEY, place BLOB NOT NULL, subject BLOB NOT NULL);
+CREATE INDEX wrapped_place ON wrapped (place);
+CREATE INDEX wrapped_subject ON wrapped (subject);
+CREATE TRIGGER key_gone AFTER DELETE ON key BEGIN DELETE FROM wrapped WHERE key = old.id; END;
 "];
 
 /// What a file is, by its header.
@@ -60,6 +76,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute_batch(step)?;
     }
     if from < SCHEMA {
+        wrapped::note_all(&transaction, "1", [])?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA)?;
     }

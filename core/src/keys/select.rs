@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSql, Value};
 
 use super::read::{COLUMNS, known_key};
-use super::{Keys, KeysError, KnownKey, State};
+use super::{Keys, KeysError, KnownKey, State, wrapped};
 
 /// Which keys. What is not said selects all.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +76,7 @@ impl Keys {
             let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
             let mut rows = statement.query(&*values)?;
             while let Some(row) = rows.next()? {
-                if !see(known_key(row, self.is_machine())?, row.get(12)?) {
+                if !see(known_key(row, self.is_machine())?, row.get(13)?) {
                     break;
                 }
             }
@@ -131,6 +131,7 @@ impl Keys {
                 saved += insert.execute(rusqlite::params_from_iter(values)).unwrap_or(0) as u64;
             }
         }
+        wrapped::note_all(&transaction, "1", []).map_err(error)?;
         transaction.commit().map_err(error)?;
         Ok(saved)
     }

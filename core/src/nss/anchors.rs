@@ -4,21 +4,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use sha1::{Digest as _, Sha1};
-
 use super::cas::{Ca, Member};
 use super::cells::Cells;
 use super::judge::{Judge, Voter};
 use super::limits::NameLimits;
 use super::region::Region;
-use super::twin::{Twin, title};
+use super::twin::Twin;
 use super::usage::Usage;
 use super::{CertificateObject, Objects, Span, TrustObject};
 use crate::certificate::Certificate;
-use crate::der::tlv;
 use crate::pattern::Pattern;
 use crate::policy::{AuthorityKind, Policy, Scope};
-use crate::store::{CertificateRow, Trust, TrustRow};
+use crate::store::{CertificateRow, Trust};
 
 /// A policy's questions for one usage at one moment.
 pub(super) struct Questions<'a> {
@@ -240,15 +237,7 @@ fn original(
 
 /// A certificate as it is.
 pub(super) fn row_of(certificate: &Certificate) -> CertificateRow {
-    CertificateRow {
-        id: 0,
-        issuer: certificate.issuer().to_vec(),
-        serial: tlv(2, certificate.serial()),
-        subject: certificate.subject().to_vec(),
-        der: certificate.der().to_vec(),
-        label: title(certificate),
-        is_ca: super::cas::is_ca(certificate),
-    }
+    CertificateRow::of(certificate)
 }
 
 /// The trust in this very certificate. Code is never trusted.
@@ -257,14 +246,7 @@ pub(super) fn trust_object(
     span: Span,
     trust: impl Fn(Usage) -> Trust,
 ) -> TrustObject {
-    let trust = TrustRow {
-        server: Some(trust(Usage::Server)),
-        client: Some(trust(Usage::Client)),
-        email: Some(trust(Usage::Email)),
-        code: Some(Trust::MustVerify),
-        sha1: Some(Sha1::digest(&row.der).into()),
-        sha256: Some(sha2::Sha256::digest(&row.der).into()),
-    };
+    let trust = row.trust(trust(Usage::Server), trust(Usage::Client), trust(Usage::Email));
     let (issuer, serial) = (row.issuer.clone(), row.serial.clone());
     TrustObject { issuer, serial, span, is_denial: false, row: trust }
 }

@@ -16,7 +16,7 @@ use super::region::{Base, Subtrees};
 use super::usage::Usage;
 use crate::certificate::Certificate;
 use crate::der::{bit_string, oid, sequence, tlv, unsigned};
-use crate::store::CertificateRow;
+use crate::store::{CertificateRow, title};
 
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
@@ -107,13 +107,6 @@ impl Twin<'_> {
         let both = [permitted, excluded].concat();
         (!both.is_empty()).then(|| sequence(&[&both]))
     }
-}
-
-/// What a certificate is called in lists.
-pub(super) fn title(certificate: &Certificate) -> String {
-    let subject = certificate.subject_text();
-    let common = subject.rsplit_once("CN=").map_or(subject, |(_, name)| name);
-    common.split(", ").next().unwrap_or(common).to_owned()
 }
 
 fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {

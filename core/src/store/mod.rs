@@ -15,6 +15,9 @@ mod write_nss;
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use nss::place;
+#[cfg(feature = "source")]
+pub(crate) use nss::title;
 pub use nss::{CertificateRow, Trust, TrustRow};
 pub use pages::{Header, Pages};
 #[cfg(feature = "pkix")]

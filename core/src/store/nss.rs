@@ -4,12 +4,17 @@
 //! or by their subject. Each row holds for a span of time, so that nothing has to be computed when an
 //! `until` of the policy passes.
 
+use data_encoding::HEXLOWER;
 use rusqlite::Row;
 use rusqlite::params;
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::read::{Compiled, Shown};
+#[cfg(feature = "nss")]
+use crate::certificate::Certificate;
+#[cfg(feature = "nss")]
+use crate::der::tlv;
 
 /// What NSS may make of a certificate (its `CKT_NSS_*` and `CKT_TRUST_*` values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +81,34 @@ pub struct CertificateRow {
     pub label: String,
     /// Whether it is a CA's.
     pub is_ca: bool,
+}
+
+#[cfg(feature = "nss")]
+impl CertificateRow {
+    /// A certificate as it is, without a number.
+    pub fn of(certificate: &Certificate) -> Self {
+        Self {
+            id: 0,
+            issuer: certificate.issuer().to_vec(),
+            serial: tlv(2, certificate.serial()),
+            subject: certificate.subject().to_vec(),
+            der: certificate.der().to_vec(),
+            label: title(certificate),
+            is_ca: certificate.limits().is_ca == Some(true),
+        }
+    }
+
+    /// A trust in this very certificate. Code is never trusted.
+    pub fn trust(&self, server: Trust, client: Trust, email: Trust) -> TrustRow {
+        TrustRow {
+            server: Some(server),
+            client: Some(client),
+            email: Some(email),
+            code: Some(Trust::MustVerify),
+            sha1: Some(sha1::Sha1::digest(&self.der).into()),
+            sha256: Some(Sha256::digest(&self.der).into()),
+        }
+    }
 }
 
 /// The certificates that hold at the moment `?2`.
@@ -146,11 +179,28 @@ impl Compiled {
         self.collect(sql, params![after, now, count], certificate_row)
     }
 
+    /// Whether this issuer and serial number are those of a CA that programs, or the policy, know. Only
+    /// policies that remember keys say it: what is said of a remembered certificate must not spoil what is
+    /// known of a CA's.
+    pub fn nss_is_of_a_ca(&self, issuer: &[u8], serial: &[u8]) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM word WHERE what = 'nss-ca' AND word = ?1 LIMIT 1";
+        let place = HEXLOWER.encode(&place(issuer, serial));
+        Ok(self.first(sql, params![place], |row| row.get::<_, i64>(0))?.is_some())
+    }
+
     /// Whether a certificate of which nothing is known is no anchor: `[default]` asks for more than what
     /// the program itself says.
     pub fn nss_closed(&self) -> bool {
         self.meta().nss_closed
     }
+}
+
+/// What a certificate is called in lists.
+#[cfg(feature = "nss")]
+pub(crate) fn title(certificate: &Certificate) -> String {
+    let subject = certificate.subject_text();
+    let common = subject.rsplit_once("CN=").map_or(subject, |(_, name)| name);
+    common.split(", ").next().unwrap_or(common).to_owned()
 }
 
 fn trust_row(row: &Row<'_>) -> rusqlite::Result<TrustRow> {
@@ -182,7 +232,7 @@ fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
 }
 
 /// One value for an issuer and a serial number, of one length: what both tables are searched by.
-pub(super) fn place(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
+pub(crate) fn place(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);

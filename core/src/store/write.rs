@@ -5,6 +5,7 @@ mod protocols;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use protocols::Protocols;
 use rusqlite::types::Null;
 use rusqlite::{Connection, OpenFlags, ToSql, Transaction, params};
@@ -13,11 +14,12 @@ use sha2::{Digest, Sha256};
 use super::read::serial_hash;
 use super::schema::{APPLICATION_ID, EVERY_PROTOCOL, INDEXES, PrefixLengths, SCHEMA, TABLES, join};
 use super::seal::{create, seal};
-use super::{StoreError, write_nss};
+use super::{StoreError, place, write_nss};
+use crate::der::tlv;
 use crate::pattern::Pattern;
 use crate::policy::{
-    Anchor, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy, Profile,
-    Rule, Scope, Tofu,
+    Anchor, Authority, AuthorityKind, Constraint, Denial, DenialTarget, Enforce, Mode, Pin, Policy,
+    Profile, Rule, Scope, Tofu,
 };
 use crate::query::Role;
 
@@ -99,7 +101,28 @@ impl Writer<'_> {
         }
         self.sources(policy)?;
         self.meta(policy, now, anchors, bindings)?;
-        self.word("meta", "nss_closed", u8::from(nss_closed), Null)
+        self.word("meta", "nss_closed", u8::from(nss_closed), Null)?;
+        self.known_cas(policy)
+    }
+
+    /// The CAs of which NSS knows something: what it is told of a remembered certificate is told of no
+    /// issuer and serial number of theirs.
+    fn known_cas(&self, policy: &Policy) -> rusqlite::Result<()> {
+        if !policy.authorities.iter().any(remembers) {
+            return Ok(());
+        }
+        let anchors = policy.authorities.iter().flat_map(|authority| match &authority.kind {
+            AuthorityKind::X509 { anchors, .. } => anchors.as_slice(),
+            _ => &[],
+        });
+        let limited = policy.constraints.iter().flat_map(|constraint| &constraint.certificates);
+        let all = anchors.map(|anchor| &anchor.certificate);
+        let all = all.chain(limited.map(|named| &named.certificate)).chain(&policy.system);
+        for ca in all {
+            let place = place(ca.issuer(), &tlv(2, ca.serial()));
+            self.word("nss-ca", &HEXLOWER.encode(&place), 0, Null)?;
+        }
+        Ok(())
     }
 
     fn authority_kind(
@@ -266,8 +289,7 @@ impl Writer<'_> {
     ) -> rusqlite::Result<()> {
         let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
         let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
-        let remembers = |a: &&crate::policy::Authority| matches!(a.kind, AuthorityKind::Tofu(_));
-        let remembering = policy.authorities.iter().filter(remembers).count();
+        let remembering = policy.authorities.iter().filter(|own| remembers(own)).count();
         let values = [
             ("mode", mode.to_owned()),
             ("enforce", enforce.to_owned()),
@@ -311,6 +333,10 @@ impl Writer<'_> {
     fn put(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
         self.transaction.prepare_cached(sql)?.execute(parameters).map(drop)
     }
+}
+
+fn remembers(authority: &Authority) -> bool {
+    matches!(authority.kind, AuthorityKind::Tofu(_))
 }
 
 fn profile(kind: &AuthorityKind) -> &'static str {
@@ -362,7 +388,12 @@ pub(super) mod tests {
         let zero =
             zero.iter().chain(&["anchors", "bindings", "remembering"]).map(|name| (*name, "0"));
         let closed = if nss_closed { "1" } else { "0" };
-        let texts = [("mode", "enforce"), ("enforce", "verified"), ("default", "any(0)")];
+        let texts = [
+            ("mode", "enforce"),
+            ("enforce", "verified"),
+            ("log", "refused"),
+            ("default", "any(0)"),
+        ];
         let more =
             [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
         for (name, value) in zero.chain(texts).chain(more) {

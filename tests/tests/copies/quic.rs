@@ -172,3 +172,31 @@ fn a_server() {
         assert!(refused.starts_with("refused"), "{index}: {refused}");
     }
 }
+
+/// First uses are remembered when QUIC's handshake is done, too.
+#[test]
+fn a_client_that_remembers_keys() {
+    let [bank, other] = [(); 2].map(|()| Draft::server(BANK).self_signed());
+    for index in 0..NEWER.len() {
+        let quic = Quic::new(index, &Draft::ca("Root").self_signed());
+        quic.apply(&format!(
+            "[authority.devices]\nkind = 'tofu'\n\
+             [[rule]]\npeers = ['{BANK}']\naccept = {{ any = ['devices'] }}\n"
+        ));
+        let list = || {
+            let mut keys = quic.scene.site.peerkey();
+            run(keys.args(["keys", "list", "--json"])).expect_ok("keys list").stdout
+        };
+        {
+            let _server = quic.serve(Peerkey::Off, &bank, false);
+            assert!(!list().contains(&bank.pin()));
+            assert_eq!(quic.client(Peerkey::On, None).visit(), "hello", "{index}");
+            assert!(list().contains(&bank.pin()), "{index}: {}", list());
+            assert_eq!(quic.client(Peerkey::On, None).visit(), "hello", "{index}");
+        }
+        let _server = quic.serve(Peerkey::Off, &other, false);
+        let refused = quic.client(Peerkey::On, None).visit();
+        assert!(refused.starts_with("refused") && refused.contains("changed"), "{refused}");
+        assert!(!list().contains(&other.pin()));
+    }
+}

@@ -9,6 +9,7 @@ mod p11kit;
 mod panics;
 mod parity;
 mod pins;
+mod remembered;
 mod scopes;
 mod stage;
 mod surface;

@@ -21,11 +21,12 @@ accept = { any = ['application'] }
 ";
 
 /// Whatever it is refused with.
-const REFUSED: &[&str] = &[
+pub(crate) const REFUSED: &[&str] = &[
     "SEC_ERROR_UNKNOWN_ISSUER",
     "SEC_ERROR_UNTRUSTED_ISSUER",
     "SEC_ERROR_UNTRUSTED_CERT",
     "SEC_ERROR_CA_CERT_INVALID",
+    "SEC_ERROR_EXPIRED_CERTIFICATE",
     "SEC_ERROR_INADEQUATE_KEY_USAGE",
     "SEC_ERROR_INADEQUATE_CERT_TYPE",
     "SEC_ERROR_CERT_NOT_IN_NAME_SPACE",

@@ -129,6 +129,37 @@ fn the_disk_is_full() {
     assert_eq!(meet(&scene, "printer.lan"), "met");
 }
 
+/// The command says it, and nothing of what was known is lost.
+#[test]
+fn the_disk_is_full_under_the_command() {
+    let scene = scene("");
+    let Some(disk) = Disk::mount(&scene) else { return };
+    assert_eq!(meet(&scene, ROUTER), "met");
+    let before = known(&scene);
+    let pin = |number: u32| peerkey_tests::pki::pin_of(&number.to_be_bytes());
+    let rows = (0..20_000).map(|number| format!("h{number}.lan,https,{}\n", pin(number)));
+    let table = format!("peer,protocol,key\n{}", rows.collect::<String>());
+    let table = scene.site.write("table.csv", table).display().to_string();
+    let keys = |words: &str| run(scene.site.peerkey().arg("keys").args(words.split(' ')));
+    let full = |said: Run| {
+        assert_eq!(said.code, Some(2), "{said}");
+        assert!(said.stderr.contains("disk is full; make room on that disk"), "{said}");
+        assert_eq!(known(&scene), before);
+    };
+    full(keys(&format!("import {table}")));
+    let list = keys("list --json").expect_ok("list").stdout;
+    assert!(!list.contains("h1.lan"), "all at once or not at all: {list}");
+    let _ = fs::write(disk.0.join("large"), vec![1; 1 << 20]);
+    full(keys(&format!("add other.lan --protocol https --spki {}", pin(1))));
+    let withdrawn = keys("deny router.lan");
+    full(withdrawn);
+    fs::remove_file(disk.0.join("large")).unwrap();
+    keys(&format!("add other.lan --protocol https --spki {}", pin(1))).expect_ok("add");
+    disk.set("remount,size=20m").expect_ok("remount");
+    keys(&format!("import {table}")).expect_ok("import");
+    assert_eq!(known(&scene), before);
+}
+
 #[test]
 fn the_disk_is_read_only() {
     let scene = scene("");

@@ -99,3 +99,18 @@ fn the_rest_of_the_rule_has_to_hold() {
     refused(&visit(&scene, &serve(&WORLD.router), Client::Curl), &[]);
     assert_eq!(known(&scene), []);
 }
+
+/// Node's https offers no ALPN, and shows OpenSSL no socket.
+#[test]
+fn a_program_whose_protocol_does_not_show() {
+    let (scene, real) = (scene(""), serve(&WORLD.router));
+    refused(&visit(&scene, &real, Client::Node), &[]);
+    assert_eq!(known(&scene), []);
+    // Unless the policy says what it speaks.
+    let node = std::fs::canonicalize("/usr/bin/node").unwrap();
+    let says = format!("[application.'{}']\nprotocol = 'https'\n", node.display());
+    let scene = scene.policy(&format!("{says}{}", policy("")));
+    accepted(&visit(&scene, &real, Client::Node));
+    accepted(&visit(&scene, &real, Client::Curl));
+    assert_eq!(known(&scene).len(), 1);
+}

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
 mod attacks;
+mod confined;
 mod files;
 mod first;
+mod killed;
 mod processes;
 mod worker;
 

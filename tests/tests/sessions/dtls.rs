@@ -111,3 +111,38 @@ fn a_server() {
         }
     }
 }
+
+/// First uses are remembered when the handshake in datagrams is done, too.
+#[test]
+fn a_client_that_remembers_keys() {
+    let own = Draft::server(BANK).self_signed();
+    let policy = format!(
+        "[authority.devices]\nkind = 'tofu'\n\
+         [[rule]]\npeers = ['{BANK}']\naccept = {{ any = ['devices'] }}\n"
+    );
+    let scene = Scene::new(&[&WORLD.root]).policy(&policy);
+    let list = || {
+        let said = run(scene.site.peerkey().args(["keys", "list", "--json"]));
+        said.expect_ok("keys list").stdout
+    };
+    let server = server(&scene, Peerkey::Off, &["-alpn", "http/1.1"]);
+    let alpn = ["-alpn", "http/1.1"];
+    // Not one that does not come to its end.
+    let broken =
+        client(&scene, Peerkey::On, server.address, None, &["-alpn", "http/1.1", "-no_tls1_2"]);
+    assert!(!is_connected(&broken) && !list().contains(&WORLD.bank.pin()), "{broken}");
+    for _ in 0..2 {
+        let met = client(&scene, Peerkey::On, server.address, None, &alpn);
+        assert!(is_connected(&met) && list().contains(&WORLD.bank.pin()), "{met}");
+    }
+    // Another key, on another port: it is no second first use.
+    drop(server);
+    let certificate = scene.site.write("own.crt", own.pem());
+    let key = scene.site.write("own.key", own.key_pem());
+    let [certificate, key] = [&certificate, &key].map(|path| path.to_str().unwrap());
+    let own_server = ["-dtls", "-cert", certificate, "-key", key, "-alpn", "http/1.1"];
+    let other = SServer::start_with(&scene, Peerkey::Off, &own_server);
+    let refused = client(&scene, Peerkey::On, other.address, None, &alpn);
+    assert!(!is_connected(&refused) && refused.text().contains("is known for"), "{refused}");
+    assert!(!list().contains(&own.pin()));
+}

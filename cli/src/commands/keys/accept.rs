@@ -28,7 +28,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &AcceptArgs) -> Result<u8, Trouble> {
             format!("{peer}, {}: its key is accepted already: {}", given.service, given.key);
         return no(words);
     }
-    desk.warn_of_machine(&peer, &given.service)?;
+    desk.warn(&given)?;
     let shown = compared(desk, &peer, &given, &here);
     let question = format!("Accept the new key of {peer}, {}?", given.service);
     if !agrees(desk, &args.sure, &given.key, &shown, &question)? {

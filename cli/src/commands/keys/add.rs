@@ -18,7 +18,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &AddArgs) -> Result<u8, Trouble> {
     let (given, place) = given(desk, args, &peer)?;
     let mut keys = desk.write()?;
     let before = keys.keys_of(&peer)?;
-    desk.warn_of_machine(&peer, &given.service)?;
+    desk.warn(&given)?;
     if let Some(spoken_for) = machine_denial(desk, &given)? {
         return no(spoken_for);
     }

@@ -8,6 +8,7 @@ mod export;
 mod found;
 mod import;
 mod list;
+mod notice;
 mod picture;
 mod report;
 mod show;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use peerkey_core::certificate::printable;
 use peerkey_core::keys::place::machine_file;
 use peerkey_core::keys::{
-    Book, Done, Edit, EditResult, Keys, KeysError, KnownKey, Service, publish_machine,
+    Done, Edit, EditResult, Keys, KeysError, KnownKey, SCHEMA, publish_machine,
 };
 use peerkey_core::peer::Name;
 use peerkey_core::protocol::Protocol;
@@ -30,7 +31,6 @@ use peerkey_core::protocol::Protocol;
 use super::{NO_ANSWER, no_result};
 use crate::args::Global;
 use crate::args::keys::{KeysArgs, KeysCommand};
-use crate::render::{ODD, styled};
 use crate::screen::Screen;
 use crate::{book, clock};
 
@@ -134,32 +134,18 @@ impl Desk<'_> {
         Ok(if self.system { book::read_machine(&path)? } else { book::read(&path)? })
     }
 
-    /// The machine's word goes first: a user's keys do not count for a service for which it has some.
-    fn warn_of_machine(&self, peer: &Name, service: &Service) -> Result<(), Trouble> {
-        if self.system {
-            return Ok(());
-        }
-        let machine = Desk { system: true, ..*self };
-        let known = match machine.read()? {
-            Some(keys) => keys.keys_of(peer)?,
-            None => return Ok(()),
-        };
-        if known.iter().any(|key| key.service == *service) {
-            let words = format!(
-                "{}: this machine's administrator decided about {peer}, {service}: your own keys do \
-                 not count there\n",
-                styled(ODD, "note")
-            );
-            self.screen.complain(&words);
-        }
-        Ok(())
-    }
-
     /// The keys, for writing.
     fn write(&self) -> Result<Keys, Trouble> {
         let path = self.path()?;
         let is_new = self.system && !book::look(&path)?;
         let mut keys = book::write(&path)?;
+        if let Some(backup) = keys.backup() {
+            let words = format!(
+                "{} was brought up to schema {SCHEMA}; as it was before it is in {backup}\n",
+                path.display()
+            );
+            self.screen.complain(&words);
+        }
         // The file that root changes was lost: what is published is taken up again.
         if is_new && let Some(published) = self.read()? {
             keys.salvage(&published)?;

@@ -13,8 +13,8 @@ use crate::screen::Screen;
 
 /// What holds for every plan.
 const ALWAYS: &str = "\
-NSS builds and checks paths by its own rules, and never says over which protocol it asks: servers of every
-kind are judged like those of https, signed mail like smime. Code is never trusted.
+NSS builds and checks paths by its own rules, and never says over which protocol or port it asks: servers of
+every kind are judged like those of https on its own port, signed mail like smime. Code is never trusted.
 ";
 
 /// Runs the command.

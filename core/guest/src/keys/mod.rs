@@ -8,19 +8,22 @@ mod tests;
 mod vfs;
 
 use std::cell::OnceCell;
-use std::ffi::OsString;
+use std::collections::HashSet;
+use std::ffi::{CString, OsString};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use peerkey_core::keys::place::User;
-use peerkey_core::keys::{Book, Keys, KeysError, KnownKey, Lost, Sighting};
+use peerkey_core::keys::place::machine_file;
+use peerkey_core::keys::{Book, Keys, KeysError, KnownKey, Lost, Sighting, Wanted};
 use peerkey_core::peer::Name;
 
 use crate::folder::{FileId, Folder};
 use crate::fork::{PerProcess, process_id};
 use crate::recent::soon;
 use shelf::{Shelf, Shelves, UserKeys};
+use vfs::FILE;
 
 /// No lock of another process is waited for longer by a decision.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -92,6 +95,15 @@ impl Books {
         Ok(lost)
     }
 
+    /// Which files of keys there are, and with which content: it changes when keys do.
+    pub fn standing(&self) -> Standing {
+        let machine = CString::new(machine_file()).unwrap_or_default();
+        Standing {
+            machine: self.state.look(&machine).ok(),
+            user: self.shelf().folder().ok().and_then(|folder| folder.look(FILE).ok()),
+        }
+    }
+
     /// The folder in which the keys of the user of this moment are, or would be.
     pub(crate) fn place(&self) -> Result<Arc<Folder>, KeysError> {
         self.shelf().folder().cloned()
@@ -119,6 +131,13 @@ impl Books {
     }
 }
 
+/// The files of keys of one moment; None where there is none, or none that counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Standing {
+    machine: Option<FileId>,
+    user: Option<FileId>,
+}
+
 /// The book that one decision reads. Files are opened when it first asks.
 pub struct Reader<'a> {
     process: u32,
@@ -129,16 +148,29 @@ pub struct Reader<'a> {
     user: OnceCell<Result<Option<UserKeys>, KeysError>>,
 }
 
-impl Book for Reader<'_> {
-    fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
+impl Reader<'_> {
+    /// The certificates that are kept, of an issuer and serial number, or of a subject.
+    pub fn certificates(&self, wanted: Wanted) -> Result<Vec<Vec<u8>>, KeysError> {
+        let mut all = self.both(|keys| keys.certificates(wanted), |k| k.certificates(wanted))?;
+        let mut seen = HashSet::new();
+        all.retain(|der| seen.insert(der.clone()));
+        Ok(all)
+    }
+
+    /// What both files answer.
+    fn both<T>(
+        &self,
+        of_machine: impl FnOnce(&Keys) -> Result<Vec<T>, KeysError>,
+        of_user: impl FnOnce(&UserKeys) -> Result<Vec<T>, KeysError>,
+    ) -> Result<Vec<T>, KeysError> {
         let machine = self.machine.get_or_init(|| self.shelves.machine(self.state));
         let mut known = match machine.as_ref().map_err(Clone::clone)? {
-            Some((keys, _)) => keys.keys_of(peer)?,
+            Some((keys, _)) => of_machine(keys)?,
             None => Vec::new(),
         };
         let user = self.user.get_or_init(|| self.shelf.take(self.shelves));
         let users = match user {
-            Ok(Some(keys)) => keys.keys_of(peer),
+            Ok(Some(keys)) => of_user(keys),
             Ok(None) => Ok(Vec::new()),
             Err(error) => Err(error.clone()),
         };
@@ -149,6 +181,12 @@ impl Book for Reader<'_> {
             Err(error) => return Err(error),
         }
         Ok(known)
+    }
+}
+
+impl Book for Reader<'_> {
+    fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
+        self.both(|keys| keys.keys_of(peer), |keys| keys.keys_of(peer))
     }
 
     fn may_remember(&self) -> Result<(), KeysError> {

@@ -1,20 +1,22 @@
 //! Which files they are, and connections to them that decisions borrow.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use peerkey_core::keys::place::{Condition, USER_FILE, User, machine_file, places};
-use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting};
+use peerkey_core::keys::{Access, Book, Keys, KeysError, KnownKey, Lost, Sighting, Wanted};
 use peerkey_core::peer::Name;
+use peerkey_core::store::NOTICED_WITHIN;
 
 use super::gate::{self, Inside};
 use super::vfs::{self, FILE, Offered};
 use super::{PATIENCE, PATIENCE_TO_WRITE, shown};
-use crate::folder::{FileId, Folder, OwnFile};
+use crate::folder::{FileId, Folder, FolderError, OwnFile};
 use crate::recent::soon;
 
 const ENABLE: &str = "peerkey keys enable-user makes a folder";
@@ -28,6 +30,7 @@ pub(super) struct Shelves {
     pub(super) shelf: Mutex<Option<Arc<Shelf>>>,
     users: Mutex<Vec<UserKeys>>,
     machine: Mutex<Vec<(Keys, FileId)>>,
+    machine_seen: Mutex<Option<(Instant, Option<FileId>)>>,
 }
 
 impl Shelves {
@@ -36,9 +39,9 @@ impl Shelves {
         let (name, path) = (machine_file(), state.path().join(machine_file()));
         let fail = |why: &dyn std::fmt::Display| KeysError::new(&shown(&path), why);
         let c_name = CString::new(name).unwrap_or_default();
-        let file = match state.look(&c_name) {
-            Ok(file) => file,
-            Err(error) if error.is_missing => return Ok(None),
+        let file = match self.machine_file(state, &c_name) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
             Err(error) => return Err(fail(&error.why())),
         };
         while let Some(known) = soon(&self.machine).and_then(|mut idle| idle.pop()) {
@@ -53,6 +56,25 @@ impl Shelves {
         let keys = crate::vfs::open_with(opened, file, Keys::open_read_only);
         let keys = keys.map_err(|error| fail(&error.why()))?;
         Ok(Some((keys.of_machine().called(&shown(&path)), file)))
+    }
+
+    /// Which file has them; looked for no more often than a policy is: who publishes them waits for as
+    /// long.
+    fn machine_file(&self, state: &Folder, name: &CStr) -> Result<Option<FileId>, FolderError> {
+        let seen = soon(&self.machine_seen).and_then(|seen| *seen);
+        if let Some((_, file)) = seen.filter(|(at, _)| at.elapsed() < NOTICED_WITHIN) {
+            return Ok(file);
+        }
+        let at = Instant::now();
+        let file = match state.look(name) {
+            Ok(file) => Some(file),
+            Err(error) if error.is_missing => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(mut seen) = soon(&self.machine_seen) {
+            *seen = Some((at, file));
+        }
+        Ok(file)
     }
 
     pub(super) fn give_machine_back(&self, keys: (Keys, FileId)) {
@@ -101,11 +123,10 @@ impl Shelf {
 
     /// The folder of this moment.
     pub(super) fn folder(&self) -> Result<&Arc<Folder>, KeysError> {
-        if let Some(system) = &self.system {
-            let there = system.is_there();
-            if self.is_roots || there.map_err(|error| fail(system, error.why()))? {
-                return Ok(system);
-            }
+        if let Some(system) = &self.system
+            && (self.is_roots || system.is_there().map_err(|error| fail(system, error.why()))?)
+        {
+            return Ok(system);
         }
         match &self.home {
             Some((home, owned)) if home.is_held() || self.owns(owned) => Ok(home),
@@ -231,6 +252,11 @@ impl UserKeys {
     pub(super) fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
         let _inside = inside(&self.folder)?;
         vfs::within(&self.folder, || self.keys.keys_of(peer))
+    }
+
+    pub(super) fn certificates(&self, wanted: Wanted) -> Result<Vec<Vec<u8>>, KeysError> {
+        let _inside = inside(&self.folder)?;
+        vfs::within(&self.folder, || self.keys.certificates(wanted))
     }
 
     pub(super) fn remember(

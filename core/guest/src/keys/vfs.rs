@@ -282,8 +282,8 @@ unsafe extern "C" fn access(
     guarded("sqlite", SQLITE_IOERR, || {
         // SAFETY: as SQLite calls us.
         let folder = folder().filter(|_| unsafe { is_journal(name) });
-        let has = match folder.map(|folder| folder.look(JOURNAL)) {
-            Some(Ok(_)) => true,
+        let has = match folder.map(|folder| folder.has_beside(JOURNAL)) {
+            Some(Ok(has)) => has,
             Some(Err(error)) if !error.is_missing => return SQLITE_IOERR_ACCESS,
             _ => false,
         };

@@ -21,7 +21,10 @@ pub(super) fn protocols(
 }
 
 /// What the policy says that the program speaks, else what its connection shows.
-pub(super) fn spoken(policy: &Compiled, query: &Query) -> Result<Fact<Protocol>, StoreError> {
+pub(in crate::decide) fn spoken(
+    policy: &Compiled,
+    query: &Query,
+) -> Result<Fact<Protocol>, StoreError> {
     if policy.meta().programs == 0 {
         return Ok(query.protocol.clone());
     }

@@ -277,6 +277,7 @@ fn the_machines_decision_beats_the_users() {
         last_seen: 0,
         sightings: 1,
         until: None,
+        has_certificate: true,
         of_machine: true,
     };
     let accepts = |query: &Query, rows: Vec<KnownKey>| {

@@ -2,11 +2,15 @@
 
 use super::*;
 use crate::policy::{Authority, Pin};
+use crate::rule::Tofu;
 
 impl Look<'_> {
     pub(super) fn authority(&self, index: usize, authority: &Authority) -> Line {
         let name = authority.name.as_str();
         let mut line = Line::new(About::Authority, name, &authority.place);
+        if let AuthorityKind::Tofu(tofu) = &authority.kind {
+            self.remembering(index, tofu, &mut line);
+        }
         let AuthorityKind::X509 { crls, .. } = &authority.kind else { return line };
         let cas: Vec<_> = self.anchors.cas.iter().filter(|ca| ca.is_anchor_of(index)).collect();
         for questions in self.anchors.questions {
@@ -24,6 +28,55 @@ impl Look<'_> {
             line.lost_in_firefox = Some(format!("{what} {scoped} of {} roots", cas.len()));
         }
         line
+    }
+
+    /// An authority that remembers keys. The certificates around them are looked at when NSS asks.
+    fn remembering(&self, index: usize, tofu: &Tofu, line: &mut Line) {
+        let servers = self.servers();
+        let scope = &self.epoch.policy.authorities[index].scope;
+        let over = scope.until.is_some_and(|until| until < self.epoch.now);
+        let protocols = scope.protocols.as_deref();
+        if protocols.is_some_and(|all| !all.iter().any(|p| p.as_str() == Usage::Server.protocol()))
+        {
+            line.stricter("NSS is told of no keys that are remembered for anything but https");
+            return;
+        }
+        let asked = |cell: &super::super::cells::Cell| {
+            cell.decides.iter().any(|decides| self.accept_of(*decides).mentions(index))
+        };
+        let cells: Vec<_> = servers.cells.all.iter().filter(|cell| asked(cell)).collect();
+        if over || cells.is_empty() {
+            return;
+        }
+        let keys = self.all_keys();
+        let is_met = |cell: &&super::super::cells::Cell| {
+            servers.judge.accepts(&cell.decides, &keys, &cell.name, &[])
+        };
+        if !cells.iter().any(is_met) {
+            line.stricter("no rule takes its word without a CA's, and NSS adds nothing up");
+            return;
+        }
+        line.stricter(
+            "a key counts once a program has seen the certificate around it: version 3, valid, \
+             CA:FALSE, and for nobody else",
+        );
+        if !tofu.holds && tofu.min_age == 0 && tofu.min_sightings <= 1 {
+            line.stricter(
+                "nobody is met for the first time through NSS: meet it with another program, or \
+                 write its key down with peerkey keys add",
+            );
+        }
+        line.stricter("a key that a person denied is refused, whoever else vouches for it");
+    }
+
+    /// Every key that is pinned or remembered, of one peer.
+    pub(super) fn all_keys(&self) -> Voter {
+        let is_of_keys = |kind: &AuthorityKind| {
+            matches!(kind, AuthorityKind::Pin { .. } | AuthorityKind::Tofu(_))
+        };
+        let all = self.epoch.policy.authorities.iter().enumerate();
+        let authorities = all.filter(|(_, own)| is_of_keys(&own.kind)).map(|(index, _)| index);
+        Voter { authorities: authorities.collect(), ..Voter::default() }
     }
 
     /// Whether paths for servers end in a twin of it.

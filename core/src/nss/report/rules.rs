@@ -144,6 +144,7 @@ impl Look<'_> {
         let mut voters: Vec<Voter> =
             self.anchors.cas.iter().map(|ca| self.anchors.voter(ca, questions)).collect();
         voters.push(Voter { application: true, ..Voter::default() });
+        voters.push(self.all_keys());
         let met = voters.iter().any(|voter| {
             cells.iter().any(|cell| questions.judge.evaluate(accept, voter, &cell.name))
         });

@@ -124,3 +124,42 @@ fn a_pin_that_firefox_does_not_take_is_an_exception_there() {
     let pin = one(&plan.lines, About::Pin);
     assert!(pin.stricter[0].contains("also trust it for other.lan"), "{pin:?}");
 }
+
+/// A policy that remembers keys, with this rule.
+fn remembering(settings: &str, accept: &str) -> Vec<Line> {
+    let root = Issuer::root("Corp Root");
+    let text = format!(
+        "{CORP}[authority.pins]\nkind = \"pin\"\n[[authority.pins.key]]\npeer = \"router.lan\"\n\
+         spki = [\"sha256/{}=\"]\n[authority.devices]\nkind = \"tofu\"\n{settings}\n[[rule]]\n\
+         peers = [\".lan\"]\naccept = {accept}\n[default]\naccept = {{ any = [\"corp\"] }}",
+        "A".repeat(43)
+    );
+    lines(&policy(&text, &[("corp.pem", &root.pem())]))
+}
+
+fn devices(lines: &[Line]) -> &Line {
+    lines.iter().find(|line| line.what == "devices").unwrap()
+}
+
+#[test]
+fn what_remembers_keys_is_stricter_as_far_as_a_rule_hangs_on_it() {
+    let alone = remembering("", "{ any = [\"corp\", \"devices\"] }");
+    assert_eq!((devices(&alone).how(), devices(&alone).stricter.len()), (How::Stricter, 3));
+    assert_eq!(one(&alone, About::Rule).how(), How::Exact);
+    let held = remembering("first-use = \"hold\"", "{ any = [\"corp\", \"devices\"] }");
+    assert!(!devices(&held).stricter.iter().any(|what| what.contains("first time")), "{held:#?}");
+    let unused = remembering("", "{ any = [\"corp\"] }");
+    assert_eq!(devices(&unused).how(), How::Exact);
+    let mail = remembering("protocols = [\"imaps\"]", "{ any = [\"corp\", \"devices\"] }");
+    assert!(devices(&mail).stricter[0].contains("anything but https"), "{mail:#?}");
+}
+
+#[test]
+fn keys_add_up_with_keys_and_not_with_a_ca() {
+    let with_ca = remembering("", "{ all = [\"corp\", \"devices\"] }");
+    let words = ["corp, devices together are never met: NSS adds nothing up"];
+    assert_eq!(one(&with_ca, About::Rule).stricter, words);
+    assert!(devices(&with_ca).stricter[0].contains("without a CA's"), "{with_ca:#?}");
+    let keys = remembering("", "{ all = [\"pins\", \"devices\"] }");
+    assert_eq!(one(&keys, About::Rule).how(), How::Exact, "{keys:#?}");
+}

@@ -31,6 +31,8 @@ pub(crate) enum Unit {
     MoreMegabytes,
     /// Seconds.
     Seconds,
+    /// So many in a second.
+    PerSecond,
 }
 
 /// What is wanted of a result.
@@ -81,6 +83,7 @@ impl Unit {
             Self::MoreMilliseconds => format!("{value:+.2} ms"),
             Self::Megabytes => format!("{value:.3} MB"),
             Self::MoreMegabytes => format!("{value:+.2} MB"),
+            Self::PerSecond => format!("{value:.0}/s"),
             Self::Seconds => format!("{value:.2} s"),
         }
     }

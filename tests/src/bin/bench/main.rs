@@ -9,6 +9,7 @@ mod curl;
 mod decisions;
 mod figure;
 mod handshakes;
+mod keys;
 mod nss;
 mod policies;
 mod process;
@@ -22,7 +23,7 @@ use figure::Figure;
 /// Measures a family of figures.
 type Family = fn() -> Vec<Figure>;
 
-const FAMILIES: [(&str, &str, Family); 7] = [
+const FAMILIES: [(&str, &str, Family); 8] = [
     (
         "handshakes",
         "Full TLS 1.3 handshakes, both sides, chain of 3: CPU time of one",
@@ -31,6 +32,7 @@ const FAMILIES: [(&str, &str, Family); 7] = [
     ("process", "A process, and its first decision", process::measure),
     ("curl", "A whole curl: the policy's anchors instead of the system's bundle", curl::measure),
     ("nss", "The NSS module (with), beside others and beside none (without)", nss::measure),
+    ("keys", "Remembered keys", keys::measure),
     ("apply", "Putting a large policy into force", apply::measure),
     (
         "record",
@@ -50,6 +52,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["worker", task @ ..] => worker::work(task),
+        ["keys", state, peers] => keys::look_up(state, peers.parse().unwrap()),
         ["cost", program, arguments @ ..] => apply::print_cost(program, arguments),
         ["first-answer", library, parameters] => nss::first_answer(library, parameters),
         ["soak", seconds @ ..] => soak::run(seconds.first().map_or(600, |s| s.parse().unwrap())),

@@ -130,9 +130,14 @@ impl Pair {
 
     /// One full handshake.
     pub(crate) fn handshake(&mut self) {
+        self.meet(BANK);
+    }
+
+    /// The same with a peer of this name.
+    pub(crate) fn meet(&mut self, name: &str) {
         let mut client = Ssl::new(&self.client).unwrap();
-        client.set_hostname(BANK).unwrap();
-        client.param_mut().set_host(BANK).unwrap();
+        client.set_hostname(name).unwrap();
+        client.param_mut().set_host(name).unwrap();
         let mut server = Ssl::new(&self.server).unwrap();
         let chain = &self.chains[self.turn % self.chains.len()];
         self.turn += 1;

@@ -29,6 +29,9 @@ pub(crate) enum Task {
     /// The first handshake of a process that has started OpenSSL, with what has to be made for it: CPU
     /// time in microseconds; then private memory in kilobytes.
     First,
+    /// So many handshakes, each with a peer that was never met before, or all with one that is known:
+    /// the time of one on the clock, in microseconds.
+    Meetings(bool, usize),
 }
 
 impl Task {
@@ -41,6 +44,7 @@ impl Task {
             Self::FreshHandshakes(count) => words("fresh", &[count]),
             Self::Threads(threads, count) => words("threads", &[threads, count]),
             Self::First => words("first", &[]),
+            Self::Meetings(first, count) => words("meetings", &[usize::from(first), count]),
         }
     }
 }
@@ -80,6 +84,7 @@ pub(crate) fn work(words: &[&str]) {
         "fresh" => answer(in_turn(Pair::new(folder, true), number(0))),
         "threads" => answer(on_threads(folder, number(0), number(1))),
         "first" => answer(first(folder)),
+        "meetings" => answer(meetings(folder, number(0) == 1, number(1))),
         other => panic!("{other}"),
     }
 }
@@ -122,6 +127,19 @@ fn first(folder: &Path) -> impl FnMut() -> f64 {
             cpu_time() - start
         }
         Some(_) => private_memory(),
+    }
+}
+
+fn meetings(folder: &Path, first: bool, count: usize) -> impl FnMut() -> f64 {
+    let (mut pair, mut met) = (Pair::new(folder, false), 0);
+    pair.meet("known.lan");
+    move || {
+        let start = Instant::now();
+        for _ in 0..count {
+            met += 1;
+            pair.meet(&if first { format!("new-{met}.lan") } else { "known.lan".to_owned() });
+        }
+        start.elapsed().as_secs_f64() * 1e6 / count as f64
     }
 }
 

@@ -102,6 +102,33 @@ fn a_search_that_was_left_behind_gives_way() {
 }
 
 #[test]
+fn a_session_is_lost_when_remembered_keys_change() {
+    let key = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let tofu =
+        "[authority.devices]\nkind = 'tofu'\n[[rule]]\npeers = ['.lan']\naccept = 'devices'\n";
+    for (policy, system, changes) in
+        [(tofu, false, true), (tofu, true, true), ("[[deny]]\nspki = 'KEY'\n", false, false)]
+    {
+        let site = Site::new();
+        site.apply(&format!("version = 1\n{}", policy.replace("KEY", key)));
+        let module = initialised(&site, "");
+        let library = &module.library;
+        let mut session = library.session().unwrap();
+        // SAFETY: numbers.
+        let mut info: CK_SESSION_INFO = unsafe { std::mem::zeroed() };
+        let mut ask = |session| call!(library, C_GetSessionInfo, session, &raw mut info);
+        for words in ["add router.lan --protocol https --yes --spki", "forget router.lan --key"] {
+            let mut keys = site.peerkey();
+            keys.arg("keys").args(words.split(' ')).arg(key).args(system.then_some("--system"));
+            peerkey_tests::run::run(&mut keys).expect_ok(words);
+            assert_eq!(ask(session) != CKR_OK, changes, "{words} {system}: {policy}");
+            session = library.session().unwrap();
+            assert_eq!(ask(session), CKR_OK);
+        }
+    }
+}
+
+#[test]
 fn a_session_is_lost_when_the_policy_changes() {
     let site = Site::new();
     let module = initialised(&site, "");

@@ -6,6 +6,8 @@
     reason = "a demonstration stops where it stands"
 )]
 
+mod router;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -65,10 +67,7 @@ fn main() {
         "The policy:\n\n{}\nEvery program trusts all three CAs by itself.\n",
         indented(POLICY)
     );
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(140);
+    let mut table = new_table();
     table.set_header(["program", "peer", "what the server presents", "without", "with", "reason"]);
     let roots = [&cast.web, &cast.company, &cast.government];
     let mut browsers = [("without", false), ("with", true)]
@@ -83,7 +82,18 @@ fn main() {
             act.play_nss(&mut browsers, &picture, &mut table);
         }
     }
-    println!("{table}\n\nWhat Firefox showed: {}", pictures.display());
+    drop(browsers);
+    println!("{table}");
+    router::play(&pictures);
+    println!("\nWhat Firefox showed: {}", pictures.display());
+}
+
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(140);
+    table
 }
 
 /// Firefox, and the database of its profile for NSS's tools.
@@ -96,7 +106,17 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn start(site: &'a Site, name: &'static str, module: bool, roots: &[&Issued]) -> Self {
-        let profile = Profile::new(site, name);
+        Self::start_in(site, name, name, module, roots)
+    }
+
+    fn start_in(
+        site: &'a Site,
+        folder: &str,
+        name: &'static str,
+        module: bool,
+        roots: &[&Issued],
+    ) -> Self {
+        let profile = Profile::new(site, folder);
         for (number, root) in roots.iter().enumerate() {
             profile.database.import(&format!("root-{number}"), &root.cert, "CT,C,C");
         }
