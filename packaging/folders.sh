@@ -26,8 +26,9 @@ said() {
 : "${FISHDIR:=/usr/share/fish/vendor_completions.d}"
 # Debian keeps those of packages apart from zsh's own.
 : "${ZSHDIR:=/usr/share/zsh/$([ "$FAMILY" = debian ] && echo vendor-completions || echo site-functions)}"
-: "${LIBEXECDIR:=/usr/libexec/peerkey}"
 : "${DOCDIR:=/usr/share/doc/peerkey}"
+# Units and hooks name it.
+LIBEXECDIR=/usr/libexec/peerkey
 
 # A command that fails in an assignment by := ends nothing.
 for folder in "$MODULESDIR" "$OPENSSLDIR" "$PKCS11DIR" "$PKCS11CONFIGDIR" "$UNITDIR" "$TMPFILESDIR" "$BASHDIR"; do

@@ -57,9 +57,7 @@ done
 case "$FAMILY" in
 debian)
     put_as 644 /etc/apparmor.d/abstractions/openssl.d/peerkey "$here/apparmor/peerkey"
-    sed "s#@LIBEXECDIR@#$LIBEXECDIR#" "$here/hooks/ca-certificates" >"$root/hook"
-    put_as 755 /etc/ca-certificates/update.d/peerkey "$root/hook"
-    rm "$root/hook"
+    put_as 755 /etc/ca-certificates/update.d/peerkey "$here/hooks/ca-certificates"
     ;;
 fedora)
     put 644 /usr/share/selinux/packages "$here/selinux/peerkey.cil"

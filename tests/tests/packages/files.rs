@@ -23,9 +23,11 @@ fn units_are_right() {
         // Where the command is, in place of where it will be.
         let command = artifacts::command().display().to_string();
         let name = entry.file_name().into_string().unwrap();
+        let hook = packaging("hooks/anchors-changed").display().to_string();
+        let text = text.replace("/usr/libexec/peerkey/anchors-changed", &hook);
         units.push(site.write(&name, text.replace("/usr/bin/peerkey", &command)));
     }
-    assert_eq!(units.len(), 3);
+    assert_eq!(units.len(), 5);
     let mut verify = Command::new("systemd-analyze");
     verify.args(["verify", "--man=no"]).args(&units);
     let said = run(&mut verify).expect_ok("systemd-analyze verify");
