@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Where things go: the folders that the toolchain names, unless the environment does. Read by stage.sh, deb.sh, rpm.sh.
 
 fail() {
@@ -28,6 +29,7 @@ said() {
 : "${ZSHDIR:=/usr/share/zsh/$([ "$FAMILY" = debian ] && echo vendor-completions || echo site-functions)}"
 : "${DOCDIR:=/usr/share/doc/peerkey}"
 # Units and hooks name it.
+# shellcheck disable=SC2034  # stage.sh reads it
 LIBEXECDIR=/usr/libexec/peerkey
 
 # A command that fails in an assignment by := ends nothing.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Who packages, and when: DEBFULLNAME, DEBEMAIL and SOURCE_DATE_EPOCH, or what the last commit says. Read by deb.sh and
 # rpm.sh, with $TOP.
 

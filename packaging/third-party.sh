@@ -13,7 +13,7 @@ done | grep -v '(/' | sed 's/ (proc-macro)//; s/ (\*)$//' | sort -u >"$work/list
 echo "Linked into peerkey's programs and libraries, beside SQLite, which is in the public domain."
 echo
 tr '|' '\t' <"$work/list" | expand -t 40
-while IFS='|' read -r crate licence; do
+while IFS='|' read -r crate _; do
     folder=$(find "$sources" -mindepth 2 -maxdepth 2 -type d -name "$(echo "$crate" | sed 's/ v/-/')" | head -n 1)
     [ -n "$folder" ] || { echo "no source of $crate in $sources" >&2; exit 1; }
     find "$folder" -maxdepth 1 -type f \( -iname 'licen[sc]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort |
