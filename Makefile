@@ -14,6 +14,7 @@ FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
 
 .PHONY: help build test demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
+.PHONY: pages deb rpm test-packages package-deps
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +46,21 @@ fuzz: rust build-deps ## the four fuzz targets of core for FUZZ_SECONDS together
 	@core/fuzz/run.sh $(FUZZ_SECONDS)
 	@nss-module/fuzz/run.sh $$(($(FUZZ_SECONDS) / 5))
 
+pages: build ## target/pages: man pages and completions, from the command's own definition
+	$(CARGO) build --release --locked --quiet --package peerkey-pages
+	@rm -rf target/pages
+	target/release/peerkey-pages target/pages
+	CARGO=$(CARGO) packaging/third-party.sh > target/pages/THIRD-PARTY
+
+deb: pages package-deps ## target/deb: Debian packages, seen by lintian
+	packaging/deb.sh
+
+rpm: pages package-deps ## target/rpm: RPM packages, seen by rpmlint
+	packaging/rpm.sh
+
+test-packages: deb rpm test-deps ## installs, upgrades, removes and purges the packages on fresh roots; slow, with network
+	$(CARGO) test --locked --package peerkey-tests --test packages -- --include-ignored --nocapture
+
 fmt: rust ## formats the sources
 	$(CARGO) fmt --all
 
@@ -54,7 +70,7 @@ lint: rust build-deps ## clippy, with warnings denied
 check: lint ## what must hold before a commit: format and lint
 	$(CARGO) fmt --all --check
 
-install-deps: build-deps test-deps ## only installs the packages
+install-deps: build-deps test-deps package-deps ## only installs the packages
 
 rust:
 	@tests/check-rust.sh
@@ -64,3 +80,6 @@ build-deps:
 
 test-deps:
 	@tests/install-packages.sh test
+
+package-deps:
+	@tests/install-packages.sh package

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what building or testing needs from Debian's packages: install-packages.sh build|test.
+# Installs what building, testing or packaging needs from Debian's packages: install-packages.sh build|test|package.
 # Says what it does, and does nothing where everything is there.
 set -eu
 
@@ -7,7 +7,7 @@ case "${1:-}" in
 build) wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev" ;;
 test)
     wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev make perl binutils util-linux"
-    wanted="$wanted curl openssl python3 python3-venv nginx postgresql redis-server redis-tools"
+    wanted="$wanted ca-certificates curl openssl python3 python3-venv nginx postgresql redis-server redis-tools"
     # Hosts that confine themselves, and what watches them.
     wanted="$wanted bubblewrap libjemalloc2 locales valgrind"
     # NSS 3.87 and its tools, Firefox 153 with an NSS of its own, p11-kit 0.24 and GnuTLS 3.7.
@@ -15,8 +15,15 @@ test)
     # Another package may bring node.
     [ -x /usr/bin/node ] || wanted="$wanted nodejs"
     ;;
+package)
+    wanted="debhelper dpkg-dev fakeroot git lintian rpm rpmlint openssl"
+    # What names the folders that things go to.
+    wanted="$wanted pkg-config libp11-kit-dev systemd bash-completion"
+    # Fresh roots to install on.
+    wanted="$wanted debootstrap util-linux"
+    ;;
 *)
-    echo "usage: $0 build|test" >&2
+    echo "usage: $0 build|test|package" >&2
     exit 2
     ;;
 esac

@@ -287,6 +287,15 @@ pub enum PolicyCommand {
     },
     /// Put the policy in force that was there before the last apply
     Rollback,
+    /// List the files that the policy in force was made of, one a line
+    ///
+    /// For scripts: a CA may be renewed by others than whoever writes the policy. Exit status: 0 listed,
+    /// 1 no policy is in force.
+    Sources {
+        /// Only those that are not as they were
+        #[arg(long)]
+        changed: bool,
+    },
 }
 
 /// Of `status`.

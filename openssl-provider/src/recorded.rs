@@ -1,10 +1,13 @@
 #![forbid(unsafe_code)]
 //! What is recorded of a verification, and when.
 
+use std::borrow::Cow;
+
 use peerkey_core::certificate::Certificate;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::Application;
 use peerkey_core::key::KeyHash;
+use peerkey_core::query::Evidence;
 use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question};
 use peerkey_core::store::Compiled;
 use peerkey_core::verdict::{Reason, Verdict};
@@ -28,6 +31,8 @@ pub(crate) struct Decided<'d> {
     pub(crate) question: Option<Question<'d>>,
     /// The certificates as the peer presented them.
     pub(crate) presented: &'d [Certified<'d>],
+    /// The same as it was read, where that is at hand.
+    pub(crate) evidence: Option<&'d Evidence>,
     /// To tell keys.
     pub(crate) crypto: Option<&'d dyn Crypto>,
     /// What the program's own verification says.
@@ -49,9 +54,9 @@ pub(crate) struct Noted {
 const LONGEST: usize = 128 << 10;
 
 impl<'d> Decided<'d> {
-    /// With what tells keys.
-    pub(crate) fn with(self, crypto: &'d dyn Crypto) -> Self {
-        Self { crypto: Some(crypto), ..self }
+    /// With what came with the key, and what tells keys.
+    pub(crate) fn with(self, evidence: &'d Evidence, crypto: &'d dyn Crypto) -> Self {
+        Self { evidence: Some(evidence), crypto: Some(crypto), ..self }
     }
 
     /// Writes it into the record, if the policy says so. Where there is none, refusals are.
@@ -61,6 +66,7 @@ impl<'d> Decided<'d> {
             if self.log().wants(verdict, false) && openssl.record.admits(!verdict.is_accept()) {
                 openssl.quietly(|| {
                     let (draft, chain) = (self.draft(verdict), self.chain());
+                    let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
                     write(openssl, &draft, verdict, false, &chain);
                 });
             }
@@ -73,7 +79,7 @@ impl<'d> Decided<'d> {
             let note = || Noted {
                 draft: self.draft(verdict),
                 verdict: verdict.clone(),
-                chain: self.chain(),
+                chain: self.chain().into_iter().map(Cow::into_owned).collect(),
             };
             let wanted = self.log() != Log::None;
             wanted.then(|| self.context.openssl().quietly(note))
@@ -107,24 +113,24 @@ impl<'d> Decided<'d> {
         Some((top, key))
     }
 
-    fn chain(&self) -> Vec<Vec<u8>> {
-        let mut octets = 0;
-        let mut chain = Vec::with_capacity(self.presented.len());
-        for certified in self.presented {
-            let der = certified.der();
-            octets += der.len();
-            if octets > LONGEST {
-                return Vec::new();
-            }
-            chain.push(der);
-        }
-        chain
+    /// What was presented, in DER; nothing if it is too long.
+    fn chain(&self) -> Vec<Cow<'d, [u8]>> {
+        let read = self.evidence.map(|evidence| {
+            let all = evidence.leaf.iter().chain(&evidence.intermediates);
+            all.map(|certificate| Cow::Borrowed(certificate.der())).collect::<Vec<_>>()
+        });
+        // What could not be read is kept, too.
+        let read = read.filter(|read| read.len() == self.presented.len());
+        let chain = read.unwrap_or_else(|| {
+            self.presented.iter().map(|certified| Cow::Owned(certified.der())).collect()
+        });
+        let octets: usize = chain.iter().map(|der| der.len()).sum();
+        if octets > LONGEST { Vec::new() } else { chain }
     }
 }
 
-fn write(openssl: &OpenSsl, draft: &Draft, verdict: &Verdict, first: bool, chain: &[Vec<u8>]) {
-    let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain: &chain });
+fn write(openssl: &OpenSsl, draft: &Draft, verdict: &Verdict, first: bool, chain: &[&[u8]]) {
+    openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain });
 }
 
 /// Records that no decision was possible, also where no policy says what is recorded; with as much of the
@@ -140,9 +146,19 @@ pub(crate) fn undecided(
     let verdict = Verdict::cannot_decide(why.0.clone());
     let native = native.unwrap_or(&Application::NotAsked);
     let record = |question: Option<Question<'_>>, presented: &[Certified<'_>]| {
-        let (policy, crypto) = (None, None);
-        Decided { context, policy, question, presented, crypto, native, level, enforced }
-            .record(&verdict);
+        let (policy, evidence, crypto) = (None, None, None);
+        let decided = Decided {
+            context,
+            policy,
+            question,
+            presented,
+            evidence,
+            crypto,
+            native,
+            level,
+            enforced,
+        };
+        decided.record(&verdict);
     };
     guarded("record_undecided", (), || {
         let facts = openssl.quietly(|| match level {
@@ -169,7 +185,8 @@ impl Noted {
                 self.verdict = Verdict::refused(reason.clone());
             }
             if openssl.record.admits(lost.is_some()) {
-                write(openssl, &self.draft, &self.verdict, lost.is_none(), &self.chain);
+                let chain: Vec<&[u8]> = self.chain.iter().map(Vec::as_slice).collect();
+                write(openssl, &self.draft, &self.verdict, lost.is_none(), &chain);
             }
         });
     }

@@ -178,7 +178,9 @@ impl<'a> Judge<'a> {
         let (openssl, ssl) = (self.context.openssl(), self.context.ssl());
         let accepted = Accepted::of(self.context, asked.policy.file(), asked.facts);
         let is_first = seen.iter().any(|sighting| sighting.seen == Seen::First) && ssl.is_some();
-        let decided = self.decided(asked.about(), application, verdict).with(asked.crypto);
+        let decided = self
+            .decided(asked.about(), application, verdict)
+            .with(&asked.query.evidence, asked.crypto);
         if let (false, Some(ssl)) = (seen.is_empty(), ssl) {
             let insists = self.always || !self.is_lenient();
             // A first key that loses is not to be resumed either.
@@ -200,7 +202,9 @@ impl<'a> Judge<'a> {
     }
 
     fn record(&self, asked: Asked<'_>, application: &Application, verdict: &Verdict) {
-        self.decided(asked.about(), application, verdict).with(asked.crypto).record(verdict);
+        self.decided(asked.about(), application, verdict)
+            .with(&asked.query.evidence, asked.crypto)
+            .record(verdict);
     }
 
     /// The verification as the record takes it.
@@ -218,6 +222,7 @@ impl<'a> Judge<'a> {
             policy: policy.map(|policy| &**policy),
             question,
             presented,
+            evidence: None,
             crypto: None,
             native,
             level: Level::Handshake,

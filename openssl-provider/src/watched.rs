@@ -47,7 +47,7 @@ fn look(context: Context<'_>, returned: c_int) {
         Err(why) => {
             let application = watch.application();
             let verdict = only_watched(&application, watch.would(Reason::CannotDecide(why.0)));
-            watch.decided(None, &[], None, &application).record(&verdict);
+            watch.decided(None, &[], &application).record(&verdict);
         }
     }
 }
@@ -78,7 +78,9 @@ impl<'w> Watch<'w> {
                 Err(_) => facts.question(&openssl.settings.executable),
             };
             let presented = &facts.presented;
-            self.decided(Some(question), presented, Some(crypto), &application).record(&verdict);
+            let evidence = query.as_ref().ok().map(|query| &query.evidence);
+            let decided = self.decided(Some(question), presented, &application);
+            Decided { evidence, crypto: Some(crypto), ..decided }.record(&verdict);
         });
     }
 
@@ -134,7 +136,6 @@ impl<'w> Watch<'w> {
         &'d self,
         question: Option<Question<'d>>,
         presented: &'d [Certified<'d>],
-        crypto: Option<&'d dyn Crypto>,
         native: &'d Application,
     ) -> Decided<'d> {
         // What a policy that only monitors says, nobody is held to. Under the other, the program's word is
@@ -147,7 +148,8 @@ impl<'w> Watch<'w> {
             policy: Some(self.policy),
             question,
             presented,
-            crypto,
+            evidence: None,
+            crypto: None,
             native,
             level: Level::Handshake,
             enforced: !monitors && !lenient && !passed_over,

@@ -49,6 +49,9 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Test(args) => test::run(&cli.global, args, &screen),
         Command::Policy(PolicyCommand::Show { json }) => policy::show(&cli.global, *json, &screen),
         Command::Policy(PolicyCommand::Rollback) => policy::rollback(&cli.global, &screen),
+        Command::Policy(PolicyCommand::Sources { changed }) => {
+            policy::sources(&cli.global, *changed, &screen)
+        }
         Command::Nss(command) => nss::run(&cli.global, command, &screen),
         Command::Install(args) => install::install(&cli.global, args, &screen),
         Command::Remove(args) => install::remove(&cli.global, args, &screen),

@@ -1,6 +1,7 @@
-//! `policy show` and `policy rollback`: the policy in force, and the one before.
+//! `policy show`, `rollback` and `sources`: the policy in force, the one before, and what it was made of.
 
 use std::io;
+use std::path::Path;
 
 use peerkey_core::key::KeyHash;
 use peerkey_core::rule::{Enforce, Mode};
@@ -55,6 +56,21 @@ pub fn rollback(global: &Global, screen: &Screen) -> io::Result<u8> {
             Ok(NO)
         }
     }
+}
+
+/// Lists the files that the policy in force was made of.
+pub fn sources(global: &Global, only_changed: bool, screen: &Screen) -> io::Result<u8> {
+    let compiled = inquiry::open(&inquiry::in_force(&global.state_dir));
+    let sources = match compiled.and_then(|policy| policy.sources()) {
+        Ok(sources) => sources,
+        Err(why) => return no_result(screen, false, why, NO),
+    };
+    let differs = |row: &SourceRow| {
+        !source::digest(Path::new(&row.path)).is_ok_and(|digest| digest == row.sha256)
+    };
+    let rows = sources.iter().filter(|row| !only_changed || differs(row));
+    screen.print(&rows.map(|row| format!("{}\n", row.path)).collect::<String>())?;
+    Ok(FINE)
 }
 
 /// `enforce` or `monitor`.

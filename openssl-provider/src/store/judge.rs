@@ -171,7 +171,7 @@ impl<'a> Judge<'a> {
         let holds = (!passed_over || self.found.overruled) && !is_only_monitored(&verdict);
         let (question, presented) = (Question::from(asked.query), &asked.facts.presented);
         self.decided(asked.policy, question, presented, &application, holds)
-            .with(asked.crypto)
+            .with(&asked.query.evidence, asked.crypto)
             .record(&verdict);
         Ok(match verdict.outcome() {
             Outcome::Accept(_) => None,
@@ -193,6 +193,7 @@ impl<'a> Judge<'a> {
             policy: Some(policy),
             question: Some(question),
             presented,
+            evidence: None,
             crypto: None,
             native,
             level: Level::Store,
