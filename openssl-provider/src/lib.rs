@@ -74,7 +74,12 @@ pub unsafe extern "C" fn OSSL_provider_init(
     let inert = || {
         // SAFETY: as above; the table has its last entry at least.
         let function = unsafe { (*core).function }.map(|function| function as *const c_void);
-        guarded("inert", c"inert", || inert::because(function)).as_ptr()
+        let met = |words: &'static CStr| {
+            // SAFETY: as above.
+            let note = || unsafe { inert::note(&Settings::read(handle, table(core)), words) };
+            guarded("inert note", (), note);
+        };
+        guarded("inert", c"inert", || inert::because(function, met)).as_ptr()
     };
     // SAFETY: libcrypto passes places for both.
     unsafe {
@@ -100,15 +105,23 @@ unsafe fn hook_into_caller(
     core: *const OSSL_DISPATCH,
     ask: Ask,
 ) -> Option<bool> {
-    // SAFETY: libcrypto's dispatch table, which ends with number 0.
-    let core = unsafe {
-        let length = (0..).take_while(|&i| (*core.add(i)).function_id != 0).count();
-        std::slice::from_raw_parts(core, length)
-    };
+    // SAFETY: as promised.
+    let core = unsafe { table(core) };
     let function = core.first()?.function? as *const c_void;
     // SAFETY: handle and functions as libcrypto passes them.
     let settings = || unsafe { ask(handle, core) };
     Some(hook::register(openssl::copy_with(function, settings)?))
+}
+
+/// # Safety
+///
+/// libcrypto's dispatch table, which ends with number 0.
+unsafe fn table<'a>(core: *const OSSL_DISPATCH) -> &'a [OSSL_DISPATCH] {
+    // SAFETY: as promised.
+    unsafe {
+        let length = (0..).take_while(|&i| (*core.add(i)).function_id != 0).count();
+        std::slice::from_raw_parts(core, length)
+    }
 }
 
 /// What libcrypto hands back to us as our state where the hook is in place; else it is a C string that

@@ -231,6 +231,33 @@ impl Draft {
     }
 }
 
+/// The line for something that is no decision, with its end: what happened (`event`), and in words.
+/// Members: those of a decision's line that are told here.
+pub fn event(event: &str, words: &str, who: &Who<'_>, stamp: &Stamp<'_>) -> String {
+    let mut object = Object::with_room();
+    object.text("id", stamp.id);
+    object.number("time", stamp.millis);
+    object.text("event", event);
+    object.text_within("what", words, MAX_WHY);
+    if let Some(application) = who.application {
+        object.text_within("application", application, MAX_WHY);
+    }
+    object.number("uid", who.uid.into());
+    object.number("pid", who.pid.into());
+    object.line_with(&Object::default())
+}
+
+/// In which process something happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The path of its executable, where that is known.
+    pub application: Option<&'a str>,
+    /// Its effective user.
+    pub uid: u32,
+    /// It.
+    pub pid: u32,
+}
+
 /// How much is written: what makes a line too long goes first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Detail {

@@ -64,9 +64,9 @@ fn killed_at_any_moment() {
     assert!(left.is_empty(), "what was left over is swept: {left:?}");
 }
 
-/// What stays in the state folder.
-const LASTING: [&str; 4] =
-    ["policy-1.db", "policy-1.db.previous", "policy-1.db.sha256", "policy.lock"];
+/// What stays in the state folder; root's record of curl's refusals is in `uid`.
+const LASTING: [&str; 5] =
+    ["policy-1.db", "policy-1.db.previous", "policy-1.db.sha256", "policy.lock", "uid"];
 
 /// A small file system of its own for the state.
 struct SmallDisk<'a>(&'a Site);

@@ -33,5 +33,11 @@ fn it_is_left_alone_and_named() {
         let named = format!("inert: {} hides", newer.join("openssl-hidden").display());
         assert!(ours(&hidden).contains("status: inactive"), "{hidden}");
         assert!(ours(&hidden).contains(&named), "{hidden}");
+
+        // The record says so, a line a process.
+        let log = run(scene.site.peerkey().arg("log")).stdout;
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&named)).collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[0].contains("not-hooked"), "{log}");
     }
 }

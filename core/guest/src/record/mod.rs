@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peerkey_core::record::{Draft, Stamp};
+use peerkey_core::record::{self, Draft, Stamp, Who};
 use peerkey_core::verdict::Verdict;
 
-use crate::fork::PerProcess;
+use crate::fork::{PerProcess, process_id};
 use crate::keys::Books;
 use crate::recent::soon;
 use chains::Chains;
@@ -137,6 +137,22 @@ impl Record {
         if !kept && !sent {
             process.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
+    }
+
+    /// Writes down something that is no decision: what happened, and in words. The host's `errno` stays.
+    pub fn note(&self, books: &Books, event: &str, words: &str, application: Option<&str>) {
+        // SAFETY: this thread's own.
+        let errno = unsafe { *libc::__errno_location() };
+        let process = self.process();
+        let (id, millis) = process.ids.next();
+        let stamp = Stamp { id: &id, millis, first: false, chain: None, dropped: 0 };
+        let who = Who { application, uid: user(), pid: process_id() };
+        let line = record::event(event, words, &who, &stamp);
+        let file = self.file(process, books);
+        let kept = file.is_some_and(|file| self.append(process, &file, line.as_bytes()));
+        self.wire.tell(words, &line, kept);
+        // SAFETY: as above.
+        unsafe { *libc::__errno_location() = errno };
     }
 
     /// False if the line is not in the file: after a look for it, it may be.

@@ -92,6 +92,25 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Sends what is no decision, as [`Wire::send`] does.
+    pub(super) fn tell(&self, words: &str, line: &str, kept: bool) {
+        let Some(connected) = &self.0 else { return };
+        let message = match connected.kind {
+            Kind::Journal => format!(
+                "MESSAGE={words}\nPRIORITY={WARNING}\nSYSLOG_IDENTIFIER=peerkey\nPEERKEY_RECORD={line}"
+            ),
+            Kind::Syslog if !kept => {
+                let number = FACILITY * 8 + WARNING;
+                format!("<{number}>peerkey[{}]: {}", process_id(), line.trim_end())
+            }
+            Kind::Syslog => return,
+        };
+        // Where it is not taken, there is nobody left to tell.
+        let _ = connected.send(message.as_bytes());
+    }
+}
+
 /// The other end is: the first write says so, and those after it that there is none.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected)
