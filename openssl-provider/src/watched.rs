@@ -14,6 +14,7 @@ use peerkey_core::verdict::{Reason, Verdict};
 use crate::bindings::X509_V_OK;
 use crate::certified::Certified;
 use crate::context::Context;
+use crate::evp::HostCrypto;
 use crate::facts::Facts;
 use crate::native::{fault_of, holds_without};
 use crate::recorded::Decided;
@@ -68,7 +69,8 @@ impl<'w> Watch<'w> {
             let verdict = match &query {
                 Err(reason) => only_watched(&application, self.would(reason.clone())),
                 Ok(query) => {
-                    self.decide(&facts, query, crypto, &mut application).unwrap_or_else(|why| {
+                    let decided = self.decide(&facts, query, &host, crypto, &mut application);
+                    decided.unwrap_or_else(|why| {
                         only_watched(&application, self.would(Reason::CannotDecide(why.0)))
                     })
                 }
@@ -88,6 +90,7 @@ impl<'w> Watch<'w> {
         &self,
         facts: &Facts<'_>,
         query: &Query,
+        host: &HostCrypto<'_>,
         crypto: &dyn Crypto,
         application: &mut Application,
     ) -> Result<Verdict, CannotDecide> {
@@ -101,7 +104,7 @@ impl<'w> Watch<'w> {
         }
         if *application == Application::Accepts
             && let Some((_, reason)) =
-                ruled_out(self.context, self.policy, &decision, Certified::read)?
+                ruled_out(self.context, self.policy, &decision, |one| host.read(one))?
             && !holds_without(self.context, facts, &mut decision)?
         {
             *application = Application::RuledOut(reason);
