@@ -39,6 +39,9 @@ First steps:
   peerkey check https www.example.org --connect  what does it say of that server, and why?
   peerkey status                                 is it in force, and does OpenSSL follow it?";
 
+/// Where guests look for the compiled policy if they are told nothing else.
+pub const USUAL_STATE_DIR: &str = "/var/lib/peerkey";
+
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Options of every command")]
@@ -48,7 +51,7 @@ pub struct Global {
     #[arg(global = true, hide_env_values = true)]
     pub config_dir: PathBuf,
     /// The folder of the compiled policy
-    #[arg(long, env = "PEERKEY_STATE_DIR", value_name = "DIR", default_value = "/var/lib/peerkey")]
+    #[arg(long, env = "PEERKEY_STATE_DIR", value_name = "DIR", default_value = USUAL_STATE_DIR)]
     #[arg(global = true, hide_env_values = true)]
     pub state_dir: PathBuf,
     /// Colour and drawn lines: auto (on a terminal, unless NO_COLOR is set), always or never

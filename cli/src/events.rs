@@ -10,9 +10,7 @@ use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use crate::book;
-
-/// The record's file, beside the user's keys.
-const FILE: &str = "record.jsonl";
+use crate::record::place::FILE;
 
 /// Records an event. The error says where it could not be written.
 pub fn record(state_dir: &Path, event: &str, more: &Value) -> Result<(), String> {

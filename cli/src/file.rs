@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use peerkey_core::certificate::printable;
+
 use crate::trouble::Trouble;
 
 /// The content of a file; None where there is none.
@@ -14,6 +16,11 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Trouble::io("read", path, &error)),
     }
+}
+
+/// A path for people.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// Replaces a file, which keeps its owner and its mode; a new one is readable for `mode`.

@@ -10,7 +10,7 @@ use peerkey_core::store::Compiled;
 use serde_json::{Value, json};
 
 use super::{FINE, NO, policy};
-use crate::args::{Global, StatusArgs};
+use crate::args::{Global, StatusArgs, USUAL_STATE_DIR};
 use crate::clock::{self, relative, rfc3339};
 use crate::inquiry;
 use crate::openssl_cnf::{self, Configuration, Loaded};
@@ -203,7 +203,7 @@ impl Status {
             // OpenSSL goes on without it, and says nothing.
             self.wrong.push(format!("the module {} does not exist", named.module));
         }
-        let state = named.state_dir.as_deref().unwrap_or("/var/lib/peerkey");
+        let state = named.state_dir.as_deref().unwrap_or(USUAL_STATE_DIR);
         if Path::new(state) != global.state_dir {
             self.wrong.push(format!(
                 "OpenSSL programs read the policy in {state}, and this is about {}",

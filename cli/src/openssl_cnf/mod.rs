@@ -172,7 +172,7 @@ pub fn loaded_by_itself() -> Loaded {
 
 fn loaded_with(openssl: &mut Command) -> Loaded {
     match said(openssl.args(["list", "-providers"])) {
-        Ok(Said { succeeded: true, out, .. }) => listed(&out),
+        Ok(Said { succeeded: true, out, .. }) => peerkey_in(&out),
         Ok(Said { err, .. }) => {
             let words = printable(err.lines().next().unwrap_or("it says nothing"));
             Loaded::Broken(format!("openssl list -providers failed: {words}"))
@@ -236,47 +236,44 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-/// Reads the list: names indented by two, their facts by four.
-fn listed(list: &str) -> Loaded {
-    let mut facts: Option<(String, String)> = None;
-    for line in list.lines() {
-        let indent = line.len() - line.trim_start().len();
-        match line.trim().split_once(": ") {
-            None if indent == 2 && facts.is_some() => break,
-            None if indent == 2 && line.contains("peerkey") => {
-                facts = Some((String::new(), String::new()));
-            }
-            Some((name, value)) => {
-                if let Some((version, status)) = &mut facts {
-                    match name {
-                        "version" => *version = printable(value),
-                        "status" => *status = printable(value),
-                        _ => {}
-                    }
-                }
-            }
-            None => {}
-        }
-    }
-    match facts {
-        None => Loaded::No,
-        Some((version, status)) if status == "active" => Loaded::Yes(version),
-        Some((_, status)) => Loaded::Broken(format!("its status is \"{status}\"")),
+/// One provider of the list, in what `openssl` says of it.
+#[derive(Default)]
+struct Listed {
+    name: String,
+    version: String,
+    status: String,
+}
+
+impl Listed {
+    fn is_active(&self) -> bool {
+        self.status == "active"
     }
 }
 
-/// The names of the active providers in the list.
-fn listed_all(list: &str) -> Vec<String> {
-    let mut active = Vec::new();
-    let mut name = "";
+/// Reads the list: names indented by two, their facts by four.
+fn listed(list: &str) -> Vec<Listed> {
+    let mut all: Vec<Listed> = Vec::new();
     for line in list.lines() {
-        match line.len() - line.trim_start().len() {
-            2 => name = line.trim(),
-            4 if line.trim() == "status: active" => active.push(name.to_owned()),
+        let indent = line.len() - line.trim_start().len();
+        match (line.trim().split_once(": "), all.last_mut()) {
+            (None, _) if indent == 2 => {
+                all.push(Listed { name: line.trim().to_owned(), ..Listed::default() });
+            }
+            (Some(("version", value)), Some(last)) => last.version = printable(value),
+            (Some(("status", value)), Some(last)) => last.status = printable(value),
             _ => {}
         }
     }
-    active
+    all
+}
+
+/// Whether peerkey is in the list, and active.
+fn peerkey_in(list: &str) -> Loaded {
+    match listed(list).into_iter().find(|one| one.name.contains("peerkey")) {
+        None => Loaded::No,
+        Some(found) if found.is_active() => Loaded::Yes(found.version),
+        Some(found) => Loaded::Broken(format!("its status is \"{}\"", found.status)),
+    }
 }
 
 #[cfg(test)]
@@ -315,11 +312,11 @@ mod tests {
     #[test]
     fn lists_of_providers_are_read() {
         let list = "Providers:\n  default\n    name: D\n    version: 3\n    status: active\n";
-        assert_eq!(listed(list), Loaded::No);
+        assert_eq!(peerkey_in(list), Loaded::No);
         let with =
             format!("{list}  peerkey\n    name: peerkey\n    version: 0.1\n    status: active\n");
-        assert_eq!(listed(&with), Loaded::Yes("0.1".into()));
+        assert_eq!(peerkey_in(&with), Loaded::Yes("0.1".into()));
         let first = "Providers:\n  peerkey\n    version: 0.1\n    status: \n  default\n    status: active\n";
-        assert!(matches!(listed(first), Loaded::Broken(_)));
+        assert!(matches!(peerkey_in(first), Loaded::Broken(_)));
     }
 }

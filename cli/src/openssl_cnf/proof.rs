@@ -20,7 +20,7 @@ use peerkey_core::certificate::printable;
 use tempfile::TempDir;
 
 use super::edit::{PROVIDER, Providers};
-use super::{NoAnswer, Said, listed_all, said};
+use super::{NoAnswer, Said, listed, said};
 use crate::crypto::System;
 use crate::library::nconf::Conf;
 use crate::{clock, inquiry};
@@ -49,9 +49,10 @@ fn run(config: &Path, arguments: &[&OsStr]) -> Result<Said, String> {
 
 fn has_providers(config: &Path, wanted: &[String]) -> Result<(), String> {
     let list = run(config, &["list", "-providers"].map(OsStr::new))?;
-    let active = listed_all(&list.out);
+    let found = listed(&list.out);
+    let is_active = |name: &str| found.iter().any(|one| one.name == name && one.is_active());
     let missing = wanted.iter().map(String::as_str).chain([PROVIDER]);
-    let missing: Vec<_> = missing.filter(|name| !active.iter().any(|a| a == name)).collect();
+    let missing: Vec<_> = missing.filter(|name| !is_active(name)).collect();
     match missing.is_empty() {
         true => Ok(()),
         false => Err(format!(

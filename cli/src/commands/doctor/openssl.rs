@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::check::Check;
 use super::{Machine, elf};
+use crate::args::USUAL_STATE_DIR;
 use crate::library::nconf::Conf;
 use crate::openssl_cnf::edit::{PROVIDER, Providers};
 use crate::openssl_cnf::{self, Loaded, proof};
@@ -136,7 +137,7 @@ fn module_is_fit(module: &str) -> Result<(), String> {
 fn settings(machine: &Machine<'_>, conf: &Conf, section: &str) -> Vec<Check> {
     let subject = format!("[{section}]");
     let mut checks = Vec::new();
-    let state = conf.value(section, "state-dir").unwrap_or_else(|| "/var/lib/peerkey".into());
+    let state = conf.value(section, "state-dir").unwrap_or_else(|| USUAL_STATE_DIR.into());
     let asked = std::path::absolute(&machine.global.state_dir);
     if asked.is_ok_and(|asked| asked != Path::new(&state)) {
         let here = machine.global.state_dir.display();

@@ -3,18 +3,18 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use super::{lean, openssl, p11kit, refused, shown};
-use crate::args::{All, Global, InstallArgs, InstallOpenssl, RemoveArgs, RemoveOpenssl};
+use super::{lean, openssl, p11kit, refused};
+use crate::args::{
+    All, Global, InstallArgs, InstallOpenssl, RemoveArgs, RemoveOpenssl, USUAL_STATE_DIR,
+};
 use crate::commands::{FINE, NO};
+use crate::file::shown;
 use crate::nss::database::{self, State};
 use crate::nss::{exceptions, library, policies};
 use crate::openssl_cnf;
 use crate::render::{GOOD, styled};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
-
-/// Where the modules look for the policy by themselves.
-const USUAL_STATE_DIR: &str = "/var/lib/peerkey";
 
 /// Who is asked, and what came of it.
 struct Desk<'a> {

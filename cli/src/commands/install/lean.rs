@@ -17,10 +17,11 @@ use openssl::x509::{X509, X509NameBuilder};
 use peerkey_core::source;
 use peerkey_core::store::{Compiled, SourceRow};
 
-use super::{refused, shown};
+use super::refused;
 use crate::args::{All, Global};
 use crate::commands::FINE;
 use crate::crypto::System;
+use crate::file::shown;
 use crate::render::{GOOD, ODD, styled};
 use crate::screen::Screen;
 use crate::trouble::Trouble;

@@ -6,7 +6,6 @@ mod openssl;
 mod p11kit;
 
 use std::io;
-use std::path::Path;
 
 use crate::args::{Global, InstallArgs, InstallCommand, RemoveArgs, RemoveCommand};
 use crate::commands::{NO, fail};
@@ -36,8 +35,4 @@ pub fn remove(global: &Global, args: &RemoveArgs, screen: &Screen) -> io::Result
 fn refused(screen: &Screen, trouble: &Trouble) -> u8 {
     fail(screen, trouble);
     NO
-}
-
-fn shown(path: &Path) -> String {
-    peerkey_core::certificate::printable(&path.to_string_lossy())
 }

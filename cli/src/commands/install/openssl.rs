@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::NamedTempFile;
 
-use super::{refused, shown};
-use crate::args::{Global, InstallOpenssl, RemoveOpenssl};
+use super::refused;
+use crate::args::{Global, InstallOpenssl, RemoveOpenssl, USUAL_STATE_DIR};
 use crate::commands::FINE;
-use crate::file::{self, backup_of};
+use crate::file::{self, backup_of, shown};
 use crate::library::nconf::{Conf, Misread};
 use crate::openssl_cnf::edit::{self, Providers, Unpaired, Wish};
 use crate::openssl_cnf::{self, proof};
@@ -24,8 +24,6 @@ use crate::{inquiry, modules};
 const LARGEST: u64 = 8 << 20;
 /// How the names of files begin that are written beside the real one.
 const OURS: &[u8] = b".peerkey-";
-/// Where the provider looks for the policy by itself.
-const USUAL_STATE_DIR: &str = "/var/lib/peerkey";
 
 /// Switches peerkey on.
 pub(super) fn install(global: &Global, args: &InstallOpenssl, screen: &Screen) -> io::Result<u8> {

@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 use peerkey_core::certificate::printable;
 use serde_json::{Value, json};
 
-use crate::args::{Global, NssPlace};
+use crate::args::{Global, NssPlace, USUAL_STATE_DIR};
 use crate::commands::{FINE, NO, fail};
+use crate::file::shown;
 use crate::nss::database::{self, State};
 use crate::nss::place::{self, Owner, Place};
 use crate::nss::{exceptions, library, policies};
 use crate::render::{DIM, GOOD, ODD, json, styled};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
-
-/// Where the module looks for the policy by itself.
-const USUAL_STATE_DIR: &str = "/var/lib/peerkey";
 
 /// Something that can have the module.
 enum Target {
@@ -33,10 +31,6 @@ impl Target {
             Self::Policies(path) => format!("{} (every user)", shown(path)),
         }
     }
-}
-
-fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy())
 }
 
 /// Adds the module.
