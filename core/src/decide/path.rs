@@ -178,7 +178,7 @@ impl Search<'_> {
     }
 
     fn crls(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        if !self.decision.policy.has_crls()? {
+        if !self.decision.policy.has_crls() {
             return Ok(Vec::new());
         }
         let mut crls = Vec::new();

@@ -105,7 +105,7 @@ impl<'a> Rules<'a> {
         rules.dedup();
         for id in rules {
             let rule = self.rule(id)?;
-            if rule.is_for(self.query, application) && !self.policy.rule_is_for_every_peer(id)? {
+            if rule.is_for(self.query, application) && !rule.is_for_every_peer {
                 return Ok(Some(rule));
             }
         }

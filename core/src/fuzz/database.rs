@@ -81,10 +81,9 @@ fn columns(connection: &Connection) -> Vec<String> {
     let names: Vec<(String, String)> = names.map(Result::unwrap).collect();
     let set =
         |(table, column): &(String, String)| format!("UPDATE OR IGNORE {table} SET {column} = ?1");
-    let mut statement = connection.prepare("SELECT word FROM word WHERE what = 'meta'").unwrap();
+    let mut statement = connection.prepare("SELECT sub FROM entry WHERE kind = 0").unwrap();
     let settings = statement.query_map([], |row| row.get(0)).unwrap();
     let settings: Vec<String> = settings.map(Result::unwrap).collect();
-    let setting =
-        |n: &String| format!("UPDATE word SET value = ?1 WHERE what = 'meta' AND word = '{n}'");
+    let setting = |n: &String| format!("UPDATE entry SET a = ?1 WHERE kind = 0 AND sub = '{n}'");
     names.iter().map(set).chain(settings.iter().map(setting)).collect()
 }

@@ -1,5 +1,6 @@
 //! The compiled policy: a read-only SQLite file in which a decision looks up what it needs.
 
+mod entry;
 mod memo;
 mod nss;
 mod pages;
@@ -9,8 +10,6 @@ mod seal;
 mod show;
 #[cfg(feature = "source")]
 mod write;
-#[cfg(feature = "source")]
-mod write_nss;
 
 use std::fmt;
 use std::time::Duration;

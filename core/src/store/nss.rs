@@ -4,12 +4,11 @@
 //! or by their subject. Each row holds for a span of time, so that nothing has to be computed when an
 //! `until` of the policy passes.
 
-use data_encoding::HEXLOWER;
 use rusqlite::Row;
-use rusqlite::params;
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use super::entry::{A, B, BETWEEN, C, D, E, F, G, H, KEY, Kind, SUB};
 use super::read::{Compiled, Shown};
 #[cfg(feature = "nss")]
 use crate::certificate::Certificate;
@@ -111,17 +110,6 @@ impl CertificateRow {
     }
 }
 
-/// The certificates that hold at the moment `?2`.
-macro_rules! certificates {
-    ($which:literal) => {
-        concat!(
-            "SELECT id, issuer, serial, subject, der, label, is_ca FROM nss_certificate
-                WHERE begins <= ?2 AND ?2 <= ends AND ",
-            $which
-        )
-    };
-}
-
 impl Compiled {
     /// What NSS is to be told of the certificate with this issuer (a DER Name) and serial number (a
     /// whole DER INTEGER), at the moment `now`.
@@ -131,9 +119,9 @@ impl Compiled {
         serial: &[u8],
         now: i64,
     ) -> Result<Option<TrustRow>, StoreError> {
-        let sql = "SELECT server, client, email, code, sha1, sha256 FROM nss_trust
-            WHERE place = ?1 AND begins <= ?2 AND ?2 <= ends ORDER BY rank LIMIT 1";
-        self.first(sql, params![place(issuer, serial), now], trust_row)
+        let read = |row: &Row<'_>| holds(row, now, trust_row);
+        let found = self.look_up(Kind::NssTrust, place(issuer, serial), read)?;
+        Ok(found.into_iter().flatten().next())
     }
 
     /// The certificate with this issuer and serial number.
@@ -143,8 +131,8 @@ impl Compiled {
         serial: &[u8],
         now: i64,
     ) -> Result<Option<CertificateRow>, StoreError> {
-        let sql = certificates!("place = ?1");
-        self.first(sql, params![place(issuer, serial), now], certificate_row)
+        let found = self.nss_certificates(Kind::NssByPlace, &place(issuer, serial), now)?;
+        Ok(found.into_iter().next())
     }
 
     /// The certificate with this number.
@@ -153,8 +141,8 @@ impl Compiled {
         id: i64,
         now: i64,
     ) -> Result<Option<CertificateRow>, StoreError> {
-        let sql = certificates!("id = ?1");
-        self.first(sql, params![id, now], certificate_row)
+        let read = |row: &Row<'_>| holds(row, now, certificate_row);
+        Ok(self.look_up_first(Kind::NssCertificate, id, read)?.flatten())
     }
 
     /// The certificates that have this subject, a DER Name.
@@ -163,8 +151,18 @@ impl Compiled {
         subject: &[u8],
         now: i64,
     ) -> Result<Vec<CertificateRow>, StoreError> {
-        let sql = certificates!("subject = ?1 ORDER BY id");
-        self.collect(sql, params![subject, now], certificate_row)
+        self.nss_certificates(Kind::NssBySubject, subject, now)
+    }
+
+    fn nss_certificates(
+        &self,
+        by: Kind,
+        key: &[u8],
+        now: i64,
+    ) -> Result<Vec<CertificateRow>, StoreError> {
+        let ids: Vec<i64> = self.look_up(by, key, |row| row.get(SUB))?;
+        let found = ids.into_iter().map(|id| self.nss_certificate_by_id(id, now));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// The next certificates behind the one with the number `after`, at most `count`; from 0 on.
@@ -174,18 +172,25 @@ impl Compiled {
         count: usize,
         now: i64,
     ) -> Result<Vec<CertificateRow>, StoreError> {
-        let sql = certificates!("id > ?1 ORDER BY id LIMIT ?3");
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.collect(sql, params![after, now, count], certificate_row)
+        let (mut after, mut page) = (after, Vec::new());
+        // Those that do not hold now take a place in what is read, and none in the page.
+        while page.len() < count {
+            let missing = i64::try_from(count - page.len()).unwrap_or(i64::MAX);
+            let read = |row: &Row<'_>| Ok((row.get(KEY)?, holds(row, now, certificate_row)?));
+            let range = (Kind::NssCertificate, after, i64::MAX, missing);
+            let rows: Vec<(i64, Option<CertificateRow>)> = self.collect(BETWEEN, range, read)?;
+            let Some((last, _)) = rows.last() else { break };
+            after = *last;
+            page.extend(rows.into_iter().filter_map(|(_, row)| row));
+        }
+        Ok(page)
     }
 
     /// Whether this issuer and serial number are those of a CA that programs, or the policy, know. Only
     /// policies that remember keys say it: what is said of a remembered certificate must not spoil what is
     /// known of a CA's.
     pub fn nss_is_of_a_ca(&self, issuer: &[u8], serial: &[u8]) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM word WHERE what = 'nss-ca' AND word = ?1 LIMIT 1";
-        let place = HEXLOWER.encode(&place(issuer, serial));
-        Ok(self.first(sql, params![place], |row| row.get::<_, i64>(0))?.is_some())
+        Ok(self.look_up_first(Kind::NssCa, place(issuer, serial), |_| Ok(()))?.is_some())
     }
 
     /// Whether a certificate of which nothing is known is no anchor: `[default]` asks for more than what
@@ -203,6 +208,16 @@ pub(crate) fn title(certificate: &Certificate) -> String {
     common.split(", ").next().unwrap_or(common).to_owned()
 }
 
+/// What an entry says, if it holds at the moment `now`.
+fn holds<T>(
+    row: &Row<'_>,
+    now: i64,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let span = row.get(A)?..=row.get(B)?;
+    if span.contains(&now) { read(row).map(Some) } else { Ok(None) }
+}
+
 fn trust_row(row: &Row<'_>) -> rusqlite::Result<TrustRow> {
     let trust = |at| -> rusqlite::Result<Option<Trust>> {
         let number: Option<u8> = row.get(at)?;
@@ -210,28 +225,28 @@ fn trust_row(row: &Row<'_>) -> rusqlite::Result<TrustRow> {
         Ok(number.map(|number| Trust::from_number(number).unwrap_or(Trust::NotTrusted)))
     };
     Ok(TrustRow {
-        server: trust(0)?,
-        client: trust(1)?,
-        email: trust(2)?,
-        code: trust(3)?,
-        sha1: row.get(4)?,
-        sha256: row.get(5)?,
+        server: trust(C)?,
+        client: trust(D)?,
+        email: trust(E)?,
+        code: trust(F)?,
+        sha1: row.get(G)?,
+        sha256: row.get(H)?,
     })
 }
 
 fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
     Ok(CertificateRow {
-        id: row.get(0)?,
-        issuer: row.get(1)?,
-        serial: row.get(2)?,
-        subject: row.get(3)?,
-        der: row.get(4)?,
-        label: row.get::<_, Shown>(5)?.0,
-        is_ca: row.get(6)?,
+        id: row.get(KEY)?,
+        issuer: row.get(C)?,
+        serial: row.get(D)?,
+        subject: row.get(E)?,
+        der: row.get(F)?,
+        label: row.get::<_, Shown>(G)?.0,
+        is_ca: row.get(H)?,
     })
 }
 
-/// One value for an issuer and a serial number, of one length: what both tables are searched by.
+/// One value for an issuer and a serial number, of one length: what both are found by.
 pub(crate) fn place(issuer: &[u8], serial: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update((issuer.len() as u64).to_be_bytes());

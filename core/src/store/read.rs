@@ -15,9 +15,10 @@ pub(super) use limits::serial_hash;
 pub(crate) use limits::{StoredDenial, StoredLimit};
 pub(crate) use rules::StoredRule;
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, ToSql};
 
 use super::StoreError;
+use super::entry::{A, Kind, LOOK_UP, SUB};
 use super::memo::Memo;
 use super::schema::{APPLICATION_ID, PrefixLengths, SCHEMA, StoredScope};
 use crate::certificate::printable;
@@ -51,12 +52,9 @@ struct Known {
     authorities: Memo<usize, Arc<StoredAuthority>>,
     #[cfg(feature = "pkix")]
     anchors: Memo<(usize, Vec<u8>), Arc<[StoredAnchor]>>,
-    #[cfg(feature = "pkix")]
-    has_crls: OnceCell<bool>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
     matches: Memo<(String, Only), Matches>,
-    for_every_peer: Memo<i64, bool>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
     protocols: OnceCell<Vec<Protocol>>,
@@ -72,12 +70,9 @@ impl Default for Known {
             authorities: Memo::new(32),
             #[cfg(feature = "pkix")]
             anchors: Memo::new(32),
-            #[cfg(feature = "pkix")]
-            has_crls: OnceCell::new(),
             bindings: Memo::new(32),
             rules: Memo::new(64),
             matches: Memo::new(128),
-            for_every_peer: Memo::new(64),
             meant: Memo::new(32),
             programs: Memo::new(4),
             protocols: OnceCell::new(),
@@ -120,6 +115,8 @@ pub struct Meta {
     pub remembering: u64,
     /// How many anchors there are.
     pub anchors: u64,
+    /// How many CRLs there are.
+    pub crls: u64,
     /// How many bindings there are.
     pub bindings: u64,
     /// Whether NSS is to take no anchor that the policy does not know.
@@ -134,7 +131,8 @@ impl Compiled {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
-        connection.set_prepared_statement_cache_capacity(32);
+        // Three statements read all of it.
+        connection.set_prepared_statement_cache_capacity(4);
         let ask = |name: &str| {
             connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail)
         };
@@ -180,6 +178,38 @@ impl Compiled {
             && meta.default.is_application()
     }
 
+    /// The entries of a kind that have this key, in the order of their `sub`.
+    pub(super) fn look_up<T>(
+        &self,
+        kind: Kind,
+        key: impl ToSql,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.collect(LOOK_UP, (kind, key), read)
+    }
+
+    /// The one with this number; there must be one.
+    pub(super) fn named<T>(
+        &self,
+        kind: Kind,
+        number: impl ToSql,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let found = self.statement(LOOK_UP)?.query_row((kind, number), read);
+        found.map_err(|error| self.error(error))
+    }
+
+    /// The first of them, if there is any.
+    pub(super) fn look_up_first<T>(
+        &self,
+        kind: Kind,
+        key: impl ToSql,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.statement(LOOK_UP)?.query_row((kind, key), read).optional();
+        found.map_err(|error| self.error(error))
+    }
+
     pub(super) fn collect<T>(
         &self,
         sql: &str,
@@ -189,16 +219,6 @@ impl Compiled {
         let mut statement = self.statement(sql)?;
         let rows = statement.query_map(parameters, read).map_err(|error| self.error(error))?;
         rows.collect::<Result<_, _>>().map_err(|error| self.error(error))
-    }
-
-    pub(super) fn first<T>(
-        &self,
-        sql: &str,
-        parameters: impl rusqlite::Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
-        let found = self.statement(sql)?.query_row(parameters, read).optional();
-        found.map_err(|error| self.error(error))
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
@@ -226,9 +246,8 @@ fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {
 }
 
 fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLengths)>> {
-    let mut statement =
-        connection.prepare("SELECT word, CAST(value AS TEXT) FROM word WHERE what = 'meta'")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement = connection.prepare_cached(LOOK_UP)?;
+    let rows = statement.query_map((Kind::Meta, ""), |row| Ok((row.get(SUB)?, row.get(A)?)))?;
     let values: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
     let value = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let count = |name: &str| value(name).and_then(|v| v.parse::<u64>().ok());
@@ -252,6 +271,7 @@ fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLe
             remembering: count("remembering")?,
             programs: count("programs")?,
             anchors: count("anchors")?,
+            crls: count("crls")?,
             bindings: count("bindings")?,
             nss_closed: value("nss_closed")? == "1",
         };

@@ -1,4 +1,4 @@
-//! The tables of a compiled policy, and how names and scopes are written in them.
+//! The file of a compiled policy, and how names and scopes are written in it.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -21,55 +21,6 @@ pub fn file_name() -> String {
 
 /// `*` in a column of protocols: over everything.
 pub(crate) const EVERY_PROTOCOL: &str = "*";
-
-#[cfg(feature = "source")]
-pub(super) const TABLES: &str = "
--- SQLite reads all of these statements in each process that asks anything, so they are few and short: columns
--- have no types and no constraints. What is written is typed in write.rs, and what is read in read.rs.
-
--- What is looked up by one word, in one table. 'meta': a setting, its value. 'source': a file, its SHA-256.
--- 'protocol': a name, the one that it means, and whether rules tell it apart. 'application': an executable
--- that rules tell apart. 'program': an executable, what it speaks, and where that stands. 'child': a domain,
--- and a name that rules single out below it (a wildcard certificate covers it too). What is not here is like
--- any other.
-CREATE TABLE word (what, word, value, more, PRIMARY KEY (what, word, value)) WITHOUT ROWID;
-
--- Peers and protocols are one pattern or name a line; NULL is everywhere.
-CREATE TABLE authority (id INTEGER PRIMARY KEY, name, kind, peers, protocols, until, place, profile);
-CREATE TABLE tofu (authority INTEGER PRIMARY KEY, holds, users, rotate_with, keys_per_peer,
-  forget_after, min_age, min_sightings);
-CREATE TABLE anchor (id INTEGER PRIMARY KEY, authority, subject, key, purposes, certificate);
-CREATE TABLE crl (authority, issuer, crl);
-CREATE TABLE binding (peer, authority, key, protocol, until, place,
-  PRIMARY KEY (peer, authority, key, protocol)) WITHOUT ROWID;
-
-CREATE TABLE rule (id INTEGER PRIMARY KEY, place, peers, protocols, applications, role, until,
-  monitored, accept);
-CREATE TABLE rule_match (pattern, protocol, rule,
-  PRIMARY KEY (pattern, protocol, rule)) WITHOUT ROWID;
-
--- One row for each of a constraint's keys.
-CREATE TABLE ca_limit (key, id, peers, protocols, until, place, PRIMARY KEY (key, id)) WITHOUT ROWID;
--- What: 'key' (a hash), 'certificate' (of what is signed) or 'serial' (issuer and serial, hashed).
-CREATE TABLE denial (what, value, until, reason, place,
-  PRIMARY KEY (what, value, place)) WITHOUT ROWID;
-
--- What NSS is told. Place: issuer and serial, hashed. A row holds from its first second to its last; of
--- several, the one of the lowest rank: a denial has 0.
-CREATE TABLE nss_trust (place, rank, begins, ends, server, client, email, code, sha1, sha256,
-  PRIMARY KEY (place, rank, begins)) WITHOUT ROWID;
-CREATE TABLE nss_certificate (id INTEGER PRIMARY KEY, place, begins, ends, issuer, serial, subject,
-  der, label, is_ca);
-";
-
-/// After the rows: an index is built faster whole.
-#[cfg(feature = "source")]
-pub(super) const INDEXES: &str = "
-CREATE INDEX anchor_subject ON anchor (subject, authority);
-CREATE INDEX crl_issuer ON crl (issuer, authority);
-CREATE INDEX nss_certificate_place ON nss_certificate (place);
-CREATE INDEX nss_certificate_subject ON nss_certificate (subject);
-";
 
 /// Prefix lengths that the policy's networks have, so that an address is looked up by these alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,7 +54,7 @@ impl PrefixLengths {
     }
 }
 
-/// The patterns that match a name, as `rule_match` spells them.
+/// The patterns that match a name, as rules are kept under them.
 pub(crate) fn keys_of(name: &Name, lengths: &PrefixLengths) -> Vec<String> {
     let mut keys = vec![Pattern::Any.to_string()];
     match name {

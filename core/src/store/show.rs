@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::StoreError;
+use super::entry::{A, ALL, B, C, D, E, F, G, H, KEY, Kind, SUB};
 use super::read::{Compiled, Shown};
 use crate::certificate::printable;
 use crate::rule::{APPLICATION, Accept, Mode};
@@ -93,21 +94,20 @@ pub struct SourceRow {
 impl Compiled {
     /// The authorities, `application` first.
     pub fn authorities(&self) -> Result<Vec<AuthorityRow>, StoreError> {
-        let sql = "SELECT name, kind, peers, protocols, until, place,
-            (SELECT count(*) FROM anchor WHERE authority = a.id),
-            (SELECT count(*) FROM crl WHERE authority = a.id),
-            (SELECT count(*) FROM binding WHERE authority = a.id) FROM authority a ORDER BY id";
-        self.collect(sql, [], |row| {
+        let held = self.all(Kind::Holdings, |row| Ok([row.get(A)?, row.get(B)?, row.get(C)?]))?;
+        let mut held = held.into_iter();
+        self.all(Kind::Authority, |row| {
+            let [anchors, crls, bindings] = held.next().unwrap_or_default();
             Ok(AuthorityRow {
-                name: text(row, 0)?,
-                kind: text(row, 1)?,
-                peers: lines(row.get(2)?),
-                protocols: lines(row.get(3)?),
-                until: row.get(4)?,
-                place: text(row, 5)?,
-                anchors: row.get(6)?,
-                crls: row.get(7)?,
-                bindings: row.get(8)?,
+                name: text(row, A)?,
+                kind: text(row, B)?,
+                peers: lines(row.get(C)?),
+                protocols: lines(row.get(D)?),
+                until: row.get(E)?,
+                place: text(row, F)?,
+                anchors,
+                crls,
+                bindings,
             })
         })
     }
@@ -115,20 +115,18 @@ impl Compiled {
     /// The rules, in the order in which they are tried.
     pub fn rules(&self) -> Result<Vec<RuleRow>, StoreError> {
         let names = self.authority_names()?;
-        let sql = "SELECT peers, protocols, applications, role, until, monitored, accept, place
-            FROM rule ORDER BY id";
-        self.collect(sql, [], |row| {
-            let accept: String = row.get(6)?;
+        self.all(Kind::Rule, |row| {
+            let accept: String = row.get(H)?;
             Ok(RuleRow {
-                peers: lines(row.get(0)?),
-                protocols: lines(row.get(1)?),
-                applications: lines(row.get(2)?),
-                role: row.get::<_, Option<Shown>>(3)?.map(|shown| shown.0),
-                until: row.get(4)?,
-                monitored: row.get(5)?,
+                peers: lines(row.get(B)?),
+                protocols: lines(row.get(C)?),
+                applications: lines(row.get(D)?),
+                role: row.get::<_, Option<Shown>>(E)?.map(|shown| shown.0),
+                until: row.get(F)?,
+                monitored: row.get(G)?,
                 accept: Accept::decode(&accept)
                     .map_or_else(|| printable(&accept), |accept| words(&accept, &names)),
-                place: text(row, 7)?,
+                place: text(row, A)?,
             })
         })
     }
@@ -142,9 +140,9 @@ impl Compiled {
     /// they have.
     pub fn asks_application(&self) -> Result<bool, StoreError> {
         let asks = |accept: &Accept| accept.mentions(APPLICATION);
-        let rules = self.collect("SELECT accept, monitored FROM rule", [], |row| {
-            let accept = Accept::decode(&row.get::<_, String>(0)?);
-            Ok(row.get(1)? || accept.as_ref().is_none_or(asks))
+        let rules = self.all(Kind::Rule, |row| {
+            let accept = Accept::decode(&row.get::<_, String>(H)?);
+            Ok(row.get(G)? || accept.as_ref().is_none_or(asks))
         })?;
         let meta = self.meta();
         Ok(meta.mode == Mode::Monitor || asks(&meta.default) || rules.contains(&true))
@@ -152,20 +150,20 @@ impl Compiled {
 
     /// The limits on CAs.
     pub fn constraints(&self) -> Result<Vec<ConstraintRow>, StoreError> {
-        let sql = "SELECT key, id, peers, protocols, until, place FROM ca_limit ORDER BY id";
         let mut last = None;
         let mut constraints: Vec<ConstraintRow> = Vec::new();
-        let rows = self.collect(sql, [], |row| {
-            let key = row.get(0).map(|key| crate::key::KeyHash(key).to_string())?;
+        let mut rows = self.all(Kind::Limit, |row| {
+            let key = row.get(KEY).map(|key| crate::key::KeyHash(key).to_string())?;
             let constraint = ConstraintRow {
                 keys: vec![key],
-                peers: lines(row.get(2)?),
-                protocols: lines(row.get(3)?),
-                until: row.get(4)?,
-                place: text(row, 5)?,
+                peers: lines(row.get(A)?),
+                protocols: lines(row.get(B)?),
+                until: row.get(C)?,
+                place: text(row, D)?,
             };
-            Ok((row.get::<_, i64>(1)?, constraint))
+            Ok((row.get::<_, i64>(SUB)?, constraint))
         })?;
+        rows.sort_by_key(|(id, _)| *id);
         for (id, mut constraint) in rows {
             match constraints.last_mut().filter(|_| last == Some(id)) {
                 Some(same) => same.keys.append(&mut constraint.keys),
@@ -178,27 +176,43 @@ impl Compiled {
 
     /// The denials.
     pub fn denials(&self) -> Result<Vec<DenialRow>, StoreError> {
-        let sql =
-            "SELECT what, value, until, reason, place FROM denial ORDER BY place, what, value";
-        self.collect(sql, [], |row| {
-            Ok(DenialRow {
-                what: text(row, 0)?,
-                value: row.get(1)?,
-                until: row.get(2)?,
-                reason: row.get::<_, Option<Shown>>(3)?.map(|shown| shown.0),
-                place: text(row, 4)?,
-            })
-        })
+        let kinds = [
+            ("certificate", Kind::CertificateDenial),
+            ("key", Kind::KeyDenial),
+            ("serial", Kind::SerialDenial),
+        ];
+        let mut denials = Vec::new();
+        for (what, kind) in kinds {
+            denials.extend(self.all(kind, |row| {
+                Ok(DenialRow {
+                    what: what.to_owned(),
+                    value: row.get(KEY)?,
+                    until: row.get(A)?,
+                    reason: row.get::<_, Option<Shown>>(B)?.map(|shown| shown.0),
+                    place: text(row, SUB)?,
+                })
+            })?);
+        }
+        denials.sort_by(|one, other| one.place.cmp(&other.place));
+        Ok(denials)
     }
 
     /// The files that went into it.
     pub fn sources(&self) -> Result<Vec<SourceRow>, StoreError> {
-        let sql = "SELECT word, value FROM word WHERE what = 'source' ORDER BY word";
-        self.collect(sql, [], |row| Ok(SourceRow { path: text(row, 0)?, sha256: row.get(1)? }))
+        self.all(Kind::Source, |row| Ok(SourceRow { path: text(row, KEY)?, sha256: row.get(A)? }))
     }
 
     fn authority_names(&self) -> Result<Vec<String>, StoreError> {
-        self.collect("SELECT name FROM authority ORDER BY id", [], |row| text(row, 0))
+        self.all(Kind::Authority, |row| text(row, A))
+    }
+
+    /// All entries of a kind, in the order of their keys.
+    fn all<T>(
+        &self,
+        kind: Kind,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.collect(ALL, [kind], read)
     }
 }
 

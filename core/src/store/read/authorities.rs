@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::{Compiled, Shown, scope_at};
+use crate::certificate::printable;
 #[cfg(feature = "pkix")]
 use crate::certificate::{Certificate, Purposes};
 use crate::key::KeyHash;
 use crate::peer::Name;
 use crate::rule::{Profile, Tofu};
 use crate::store::StoreError;
+use crate::store::entry::{A, B, C, D, E, F, G, Kind, SUB, said_by};
 use crate::store::schema::StoredScope;
 
 /// An authority, as decisions read it.
@@ -47,38 +49,31 @@ impl Compiled {
 
     fn find_authority(&self, index: usize) -> Result<StoredAuthority, StoreError> {
         let read = |row: &Row<'_>| {
-            let cabf = row.get::<_, String>(5)? == "cabf";
+            let cabf = row.get::<_, String>(G)? == "cabf";
             Ok(StoredAuthority {
-                name: row.get::<_, Shown>(0)?.0,
-                kind: row.get(1)?,
+                name: row.get::<_, Shown>(A)?.0,
+                kind: row.get(B)?,
                 profile: if cabf { Profile::Cabf } else { Profile::Rfc5280 },
-                scope: scope_at(row, 2)?,
+                scope: scope_at(row, C)?,
             })
         };
-        self.statement(
-            "SELECT name, kind, peers, protocols, until, profile FROM authority WHERE id = ?1",
-        )?
-        .query_row([index], read)
-        .map_err(|error| self.error(error))
+        self.named(Kind::Authority, index, read)
     }
 
     /// How an authority trusts on first use.
     pub(crate) fn tofu(&self, authority: usize) -> Result<Tofu, StoreError> {
-        let sql = "SELECT holds, users, rotate_with, keys_per_peer, forget_after, min_age,
-             min_sightings FROM tofu WHERE authority = ?1";
-        let read = |row: &Row<'_>| {
-            let others: String = row.get(2)?;
+        self.named(Kind::Tofu, authority, |row| {
+            let others: String = row.get(C)?;
             Ok(Tofu {
-                holds: row.get(0)?,
-                users: row.get(1)?,
+                holds: row.get(A)?,
+                users: row.get(B)?,
                 rotate_with: others.split(',').filter_map(|id| id.parse().ok()).collect(),
-                keys_per_peer: row.get(3)?,
-                forget_after: row.get(4)?,
-                min_age: row.get(5)?,
-                min_sightings: row.get(6)?,
+                keys_per_peer: row.get(D)?,
+                forget_after: row.get(E)?,
+                min_age: row.get(F)?,
+                min_sightings: row.get(G)?,
             })
-        };
-        self.statement(sql)?.query_row([authority], read).map_err(|error| self.error(error))
+        })
     }
 
     #[cfg(feature = "pkix")]
@@ -88,15 +83,14 @@ impl Compiled {
         authority: usize,
         subject: &[u8],
     ) -> Result<Arc<[StoredAnchor]>, StoreError> {
-        let sql = "SELECT purposes, certificate FROM anchor WHERE subject = ?1 AND authority = ?2";
         self.known.anchors.or((authority, subject.to_vec()), |_| {
             let read = |row: &Row<'_>| {
                 // The sources were validated: one that does not read back vouches for nobody.
-                let certificate = Certificate::from_der_for_anchor(row.get_ref(1)?.as_blob()?).ok();
+                let certificate = Certificate::from_der_for_anchor(row.get_ref(B)?.as_blob()?).ok();
                 let purposes = purposes(row)?;
                 Ok(certificate.map(|certificate| StoredAnchor { purposes, certificate }))
             };
-            let found = self.collect(sql, params![subject, authority], read)?;
+            let found = self.look_up(Kind::Anchor, said_by(authority, subject), read)?;
             Ok(found.into_iter().flatten().collect())
         })
     }
@@ -116,19 +110,14 @@ impl Compiled {
 
     #[cfg(feature = "pkix")]
     /// Whether there are CRLs at all.
-    pub(crate) fn has_crls(&self) -> Result<bool, StoreError> {
-        if let Some(known) = self.known.has_crls.get() {
-            return Ok(*known);
-        }
-        let found = self.first("SELECT 1 FROM crl LIMIT 1", [], |_| Ok(()))?.is_some();
-        Ok(*self.known.has_crls.get_or_init(|| found))
+    pub(crate) fn has_crls(&self) -> bool {
+        self.meta.crls > 0
     }
 
     #[cfg(feature = "pkix")]
     /// The CRLs that an authority has of this issuer, each a DER CertificateList.
     pub(crate) fn crls(&self, authority: usize, issuer: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = "SELECT crl FROM crl WHERE issuer = ?1 AND authority = ?2";
-        self.collect(sql, params![issuer, authority], |row| row.get(0))
+        self.look_up(Kind::Crl, said_by(authority, issuer), |row| row.get(A))
     }
 
     /// The keys that an authority binds to this peer.
@@ -147,21 +136,24 @@ impl Compiled {
         authority: usize,
         peer: &Name,
     ) -> Result<Vec<StoredBinding>, StoreError> {
-        let sql =
-            "SELECT key, protocol, until, place FROM binding WHERE peer = ?1 AND authority = ?2";
-        self.collect(sql, params![peer.to_string(), authority], |row| {
-            Ok(StoredBinding {
-                key: KeyHash(row.get(0)?),
-                protocol: row.get::<_, Shown>(1)?.0,
-                until: row.get(2)?,
-                place: row.get::<_, Shown>(3)?.0,
-            })
-        })
+        let key = said_by(authority, peer.to_string().as_bytes());
+        let read = |row: &Row<'_>| {
+            let bound = row.get_ref(SUB)?.as_blob()?.split_first_chunk();
+            // One that does not read back binds nothing.
+            let Some((key, protocol)) = bound else { return Ok(None) };
+            Ok(Some(StoredBinding {
+                key: KeyHash(*key),
+                protocol: printable(&String::from_utf8_lossy(protocol)),
+                until: row.get(A)?,
+                place: row.get::<_, Shown>(B)?.0,
+            }))
+        };
+        Ok(self.look_up(Kind::Binding, key, read)?.into_iter().flatten().collect())
     }
 }
 
 #[cfg(feature = "pkix")]
 fn purposes(row: &Row<'_>) -> rusqlite::Result<Purposes> {
-    let bits: u8 = row.get(0)?;
+    let bits: u8 = row.get(A)?;
     Ok(Purposes { server: bits & 1 != 0, client: bits & 2 != 0, email: bits & 4 != 0 })
 }

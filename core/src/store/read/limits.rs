@@ -1,12 +1,13 @@
 //! What nobody may vouch for: limits on CAs, and denials.
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 use sha2::{Digest, Sha256};
 
 use super::{Compiled, Shown, scope_at};
 use crate::certificate::Certificate;
 use crate::key::KeyHash;
 use crate::store::StoreError;
+use crate::store::entry::{A, B, D, Kind, SUB};
 use crate::store::memo::all;
 use crate::store::schema::StoredScope;
 
@@ -31,11 +32,10 @@ impl Compiled {
         if self.meta.constraints == 0 {
             return Ok(Vec::new());
         }
-        let sql = "SELECT peers, protocols, until, place FROM ca_limit WHERE key = ?1";
         let read = |row: &Row<'_>| {
-            Ok(StoredLimit { scope: scope_at(row, 0)?, place: row.get::<_, Shown>(3)?.0 })
+            Ok(StoredLimit { scope: scope_at(row, A)?, place: row.get::<_, Shown>(D)?.0 })
         };
-        all(&self.known.limits, keys, |key| self.collect(sql, [key.0], read))
+        all(&self.known.limits, keys, |key| self.look_up(Kind::Limit, key.0, read))
     }
 
     /// The denials that hit any of these keys.
@@ -43,7 +43,7 @@ impl Compiled {
         if self.meta.denials == 0 {
             return Ok(Vec::new());
         }
-        all(&self.known.key_denials, keys, |key| self.denials_of("key", &key.0))
+        all(&self.known.key_denials, keys, |key| self.denials_of(Kind::KeyDenial, &key.0))
     }
 
     /// The denials that hit this certificate, by what is signed or by issuer and serial.
@@ -56,18 +56,17 @@ impl Compiled {
         }
         // What is signed holds the issuer and the serial number, too.
         all(&self.known.certificate_denials, &[certificate.signed_fingerprint()], |signed| {
-            let mut denials = self.denials_of("certificate", signed)?;
+            let mut denials = self.denials_of(Kind::CertificateDenial, signed)?;
             let serial = serial_hash(certificate.issuer(), certificate.serial());
-            denials.extend(self.denials_of("serial", &serial)?);
+            denials.extend(self.denials_of(Kind::SerialDenial, &serial)?);
             Ok(denials)
         })
     }
 
-    fn denials_of(&self, what: &str, value: &[u8; 32]) -> Result<Vec<StoredDenial>, StoreError> {
-        let sql = "SELECT until, reason, place FROM denial WHERE what = ?1 AND value = ?2";
-        self.collect(sql, params![what, value], |row| {
-            let reason = row.get::<_, Option<Shown>>(1)?.map(|shown| shown.0);
-            Ok(StoredDenial { until: row.get(0)?, reason, place: row.get::<_, Shown>(2)?.0 })
+    fn denials_of(&self, kind: Kind, value: &[u8; 32]) -> Result<Vec<StoredDenial>, StoreError> {
+        self.look_up(kind, value, |row| {
+            let reason = row.get::<_, Option<Shown>>(B)?.map(|shown| shown.0);
+            Ok(StoredDenial { until: row.get(A)?, reason, place: row.get::<_, Shown>(SUB)?.0 })
         })
     }
 }

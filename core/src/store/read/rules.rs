@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::{Compiled, Shown};
 use crate::peer::{HostName, Name};
@@ -10,16 +10,16 @@ use crate::protocol::Protocol;
 use crate::query::Role;
 use crate::rule::Accept;
 use crate::store::StoreError;
+use crate::store::entry::{A, B, BETWEEN, C, D, E, F, G, H, Kind, SUB, written};
 use crate::store::schema::{EVERY_PROTOCOL, keys_of};
-
-/// What stands under one word. One statement for all kinds: to prepare one takes as long as many look-ups.
-const WORD: &str = "SELECT value FROM word WHERE what = ?1 AND word = ?2";
 
 /// A rule, as decisions read it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredRule {
     pub(crate) id: i64,
     pub(crate) place: String,
+    /// Whether it names no peers at all, or every one.
+    pub(crate) is_for_every_peer: bool,
     pub(crate) protocols: Option<String>,
     pub(crate) applications: Option<String>,
     pub(crate) role: Option<Role>,
@@ -50,33 +50,35 @@ impl Compiled {
         pattern: &str,
         only: Option<Option<&Protocol>>,
     ) -> Result<Vec<(String, i64)>, StoreError> {
-        // Sorted here: SQLite needs longer to prepare for it than a process asks for rules.
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let mut found: Vec<(String, i64)> = Vec::new();
-        match only {
+        let read = |row: &Row<'_>| Ok((row.get(A)?, row.get(SUB)?));
+        let over = |protocol: &str| self.look_up(Kind::Match, written(pattern, protocol), read);
+        let mut found: Vec<(String, i64)> = match only {
             None => {
-                let sql = "SELECT protocol, rule FROM rule_match WHERE pattern = ?1";
-                found = self.collect(sql, [pattern], read)?;
+                let (from, to) = (written(pattern, ""), format!("{pattern}\u{b}"));
+                self.collect(BETWEEN, (Kind::Match, from, to, i64::MAX), read)?
             }
             Some(only) => {
-                let own = only.map_or(EVERY_PROTOCOL, Protocol::as_str);
-                let sql =
-                    "SELECT protocol, rule FROM rule_match WHERE pattern = ?1 AND protocol = ?2";
-                found.extend(self.collect(sql, [pattern, EVERY_PROTOCOL], read)?);
-                if own != EVERY_PROTOCOL {
-                    found.extend(self.collect(sql, [pattern, own], read)?);
+                let mut found = over(EVERY_PROTOCOL)?;
+                if let Some(own) = only {
+                    found.extend(over(own.as_str())?);
                 }
+                found
             }
-        }
+        };
         found.sort_by_key(|(_, rule)| *rule);
         Ok(found)
     }
 
     /// Every rule that could match over a protocol, whoever the peer is; in file order.
     pub(crate) fn rules_over(&self, protocol: Option<&Protocol>) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT DISTINCT rule FROM rule_match WHERE protocol IN (?1, ?2) ORDER BY rule";
-        let protocol = protocol.map_or(EVERY_PROTOCOL, Protocol::as_str);
-        self.collect(sql, params![protocol, EVERY_PROTOCOL], |row| row.get(0))
+        let over = |protocol: &str| self.look_up(Kind::Over, protocol, |row| row.get(SUB));
+        let mut found: Vec<i64> = over(EVERY_PROTOCOL)?;
+        if let Some(protocol) = protocol {
+            found.extend(over(protocol.as_str())?);
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     pub(crate) fn rule(&self, id: i64) -> Result<Arc<StoredRule>, StoreError> {
@@ -84,31 +86,23 @@ impl Compiled {
     }
 
     fn find_rule(&self, id: i64) -> Result<StoredRule, StoreError> {
-        let sql = "SELECT place, applications, role, until, monitored, accept, protocols FROM rule
-             WHERE id = ?1";
-        let read = |row: &Row<'_>| {
-            let role: Option<String> = row.get(2)?;
-            let accept: String = row.get(5)?;
+        self.named(Kind::Rule, id, |row| {
+            let (peers, role): (Option<String>, Option<String>) = (row.get(B)?, row.get(E)?);
+            let accept: String = row.get(H)?;
             // An expression that does not read back asks nobody, and so accepts nothing.
             let accept = Accept::decode(&accept).unwrap_or(Accept::Any(Vec::new()));
             Ok(StoredRule {
                 id,
-                place: row.get::<_, Shown>(0)?.0,
-                protocols: row.get(6)?,
-                applications: row.get(1)?,
+                place: row.get::<_, Shown>(A)?.0,
+                is_for_every_peer: peers.is_none_or(|peers| peers.lines().any(|line| line == "*")),
+                protocols: row.get(C)?,
+                applications: row.get(D)?,
                 role: role.map(|r| if r == "client" { Role::Client } else { Role::Server }),
-                until: row.get(3)?,
-                monitored: row.get(4)?,
+                until: row.get(F)?,
+                monitored: row.get(G)?,
                 accept,
             })
-        };
-        self.statement(sql)?.query_row([id], read).map_err(|error| self.error(error))
-    }
-
-    /// Whether a rule names peers at all; one that does not is for every peer.
-    pub(crate) fn rule_is_for_every_peer(&self, id: i64) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM rule_match WHERE pattern = '*' AND rule = ?1";
-        self.known.for_every_peer.or(id, |id| Ok(self.first(sql, [id], |_| Ok(()))?.is_some()))
+        })
     }
 
     /// The names directly below a domain that rules single out.
@@ -116,8 +110,7 @@ impl Compiled {
         if self.meta.rules == 0 {
             return Ok(Vec::new());
         }
-        let hosts: Vec<String> =
-            self.collect(WORD, ["child", domain.as_str()], |row| row.get(0))?;
+        let hosts: Vec<String> = self.look_up(Kind::Child, domain.as_str(), |row| row.get(SUB))?;
         Ok(hosts.iter().filter_map(|host| HostName::parse(host)).collect())
     }
 
@@ -126,7 +119,7 @@ impl Compiled {
     pub(crate) fn meant(&self, protocol: &Protocol) -> Result<Option<Protocol>, StoreError> {
         self.known.meant.or(protocol.clone(), |protocol| {
             let meant: Option<String> =
-                self.first(WORD, ["protocol", protocol.as_str()], |row| row.get(0))?;
+                self.look_up_first(Kind::Protocol, protocol.as_str(), |row| row.get(A))?;
             Ok(meant.and_then(|name| Protocol::parse(&name)))
         })
     }
@@ -134,7 +127,7 @@ impl Compiled {
     /// What the policy says that a program speaks.
     pub(crate) fn program_protocol(&self, path: &str) -> Result<Option<Protocol>, StoreError> {
         self.known.programs.or(path.to_owned(), |path| {
-            let name: Option<String> = self.first(WORD, ["program", path], |row| row.get(0))?;
+            let name: Option<String> = self.look_up_first(Kind::Program, path, |row| row.get(A))?;
             Ok(name.and_then(|name| Protocol::parse(&name)))
         })
     }
@@ -144,8 +137,7 @@ impl Compiled {
         if let Some(known) = self.known.protocols.get() {
             return Ok(known.clone());
         }
-        let sql = "SELECT DISTINCT value FROM word WHERE what = 'protocol' AND more ORDER BY value";
-        let names: Vec<String> = self.collect(sql, [], |row| row.get(0))?;
+        let names: Vec<String> = self.look_up(Kind::RuleProtocol, "", |row| row.get(SUB))?;
         let found = names.iter().filter_map(|name| Protocol::parse(name)).collect();
         Ok(self.known.protocols.get_or_init(|| found).clone())
     }
@@ -155,8 +147,7 @@ impl Compiled {
         if let Some(known) = self.known.applications.get() {
             return Ok(known.clone());
         }
-        let sql = "SELECT word FROM word WHERE what = 'application' ORDER BY word";
-        let found = self.collect(sql, [], |row| row.get(0))?;
+        let found = self.look_up(Kind::Application, "", |row| row.get(SUB))?;
         Ok(self.known.applications.get_or_init(|| found).clone())
     }
 }

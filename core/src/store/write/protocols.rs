@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::policy::{AuthorityKind, Policy};
+use crate::policy::{AuthorityKind, Pin, Policy};
 use crate::protocol::Protocol;
+use crate::store::schema::EVERY_PROTOCOL;
 
 /// Each protocol name that can occur, what it means here, and whether rules tell it apart. STARTTLS and
 /// implicit TLS are one protocol, under the name that is written, unless both names are.
@@ -39,5 +40,23 @@ impl Protocols {
 
     pub(super) fn meant(&self, protocols: Option<&Vec<Protocol>>) -> Option<Vec<String>> {
         protocols.map(|protocols| protocols.iter().map(Protocol::to_string).collect())
+    }
+
+    /// The protocols of a pin; one that writes none is over every protocol.
+    pub(super) fn of_pin(&self, pin: &Pin) -> Vec<String> {
+        let written = self.meant(pin.protocols.as_ref());
+        written.unwrap_or_else(|| vec![EVERY_PROTOCOL.to_owned()])
+    }
+
+    /// How many anchors, CRLs and bindings an authority has.
+    pub(super) fn holdings(kind: &AuthorityKind) -> [usize; 3] {
+        match kind {
+            AuthorityKind::X509 { anchors, crls, .. } => [anchors.len(), crls.len(), 0],
+            AuthorityKind::Pin { pins } => {
+                let bound = |pin: &Pin| pin.keys.len() * pin.protocols.as_ref().map_or(1, Vec::len);
+                [0, 0, pins.iter().map(bound).sum()]
+            }
+            AuthorityKind::Application | AuthorityKind::Tofu(_) => [0; 3],
+        }
     }
 }

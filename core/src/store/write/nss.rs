@@ -1,73 +1,91 @@
 //! Writing what NSS is told.
 
-use rusqlite::{Transaction, params};
+use rusqlite::ToSql;
 
-use super::nss::{Trust, place};
+use super::{Writer, remembers};
+use crate::der::tlv;
 use crate::nss::{CertificateObject, Objects, TrustObject};
+use crate::policy::{AuthorityKind, Policy};
+use crate::store::entry::Kind;
+use crate::store::nss::{Trust, place};
 
-/// Fills the tables of NSS.
-pub(super) fn write(transaction: &Transaction<'_>, objects: &Objects) -> rusqlite::Result<()> {
-    for certificate in &objects.certificates {
-        write_certificate(transaction, certificate)?;
+impl Writer<'_> {
+    /// The CAs of which NSS knows something: what it is told of a remembered certificate is told of no
+    /// issuer and serial number of theirs.
+    pub(super) fn known_cas(&self, policy: &Policy) -> rusqlite::Result<()> {
+        if !policy.authorities.iter().any(remembers) {
+            return Ok(());
+        }
+        let anchors = policy.authorities.iter().flat_map(|authority| match &authority.kind {
+            AuthorityKind::X509 { anchors, .. } => anchors.as_slice(),
+            _ => &[],
+        });
+        let limited = policy.constraints.iter().flat_map(|constraint| &constraint.certificates);
+        let all = anchors.map(|anchor| &anchor.certificate);
+        let all = all.chain(limited.map(|named| &named.certificate)).chain(&policy.system);
+        for ca in all {
+            self.put(Kind::NssCa, &place(ca.issuer(), &tlv(2, ca.serial())), &0, &[])?;
+        }
+        Ok(())
     }
-    // In the order of the table, which is built faster so.
-    let mut trust: Vec<_> = objects
-        .trust
-        .iter()
-        .map(|object| (place(&object.issuer, &object.serial), object))
-        .collect();
-    trust.sort_by_key(|(place, object)| (*place, !object.is_denial, object.span.begins));
-    trust.iter().try_for_each(|(place, object)| write_trust(transaction, place, object))
-}
 
-fn write_certificate(
-    transaction: &Transaction<'_>,
-    CertificateObject { span, row }: &CertificateObject,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO nss_certificate VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let place = place(&row.issuer, &row.serial);
-    let values = params![
-        place,
-        span.begins,
-        span.ends,
-        row.issuer,
-        row.serial,
-        row.subject,
-        row.der,
-        row.label,
-        row.is_ca
-    ];
-    transaction.prepare_cached(sql)?.execute(values).map(drop)
-}
+    /// The objects of the module.
+    pub(super) fn objects(&self, objects: &Objects) -> rusqlite::Result<()> {
+        self.trust(&objects.trust)?;
+        let certificates = &objects.certificates;
+        certificates.iter().zip(1..).try_for_each(|(own, id)| self.certificate(id, own))?;
+        let rows = || certificates.iter().map(|own| &own.row).zip(1_i64..);
+        let mut places: Vec<_> =
+            rows().map(|(row, id)| (place(&row.issuer, &row.serial), id)).collect();
+        places.sort_unstable();
+        places.iter().try_for_each(|(place, id)| self.put(Kind::NssByPlace, place, id, &[]))?;
+        let mut subjects: Vec<_> = rows().map(|(row, id)| (&row.subject, id)).collect();
+        subjects.sort_unstable();
+        subjects.iter().try_for_each(|(name, id)| self.put(Kind::NssBySubject, name, id, &[]))
+    }
 
-fn write_trust(
-    transaction: &Transaction<'_>,
-    place: &[u8; 32],
-    TrustObject { span, is_denial, row, .. }: &TrustObject,
-) -> rusqlite::Result<()> {
-    // Of two denials of one certificate, the longer holds.
-    let sql = "INSERT INTO nss_trust VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-        ON CONFLICT DO UPDATE SET ends = max(ends, excluded.ends)";
-    let number = |trust: Option<Trust>| trust.map(Trust::number);
-    let values = params![
-        place,
-        u8::from(!is_denial),
-        span.begins,
-        span.ends,
-        number(row.server),
-        number(row.client),
-        number(row.email),
-        number(row.code),
-        row.sha1,
-        row.sha256
-    ];
-    transaction.prepare_cached(sql)?.execute(values).map(drop)
+    fn trust(&self, objects: &[TrustObject]) -> rusqlite::Result<()> {
+        let order =
+            |own: &TrustObject| (place(&own.issuer, &own.serial), !own.is_denial, own.span.begins);
+        let mut trust: Vec<_> =
+            objects.iter().map(|own| (order(own), own.span.ends, own)).collect();
+        // Of two denials of one certificate, the longer holds: it comes first.
+        trust.sort_by_key(|(order, ends, _)| (*order, std::cmp::Reverse(*ends)));
+        trust.dedup_by_key(|(order, ..)| *order);
+        for (number, ((place, ..), ends, own)) in trust.into_iter().enumerate() {
+            let (begins, row) = (own.span.begins, &own.row);
+            let [server, client, email, code] =
+                [row.server, row.client, row.email, row.code].map(|trust| trust.map(Trust::number));
+            let values: [&dyn ToSql; 8] =
+                [&begins, &ends, &server, &client, &email, &code, &row.sha1, &row.sha256];
+            self.put(Kind::NssTrust, &place, &number, &values)?;
+        }
+        Ok(())
+    }
+
+    fn certificate(&self, id: i64, object: &CertificateObject) -> rusqlite::Result<()> {
+        let CertificateObject { span, row } = object;
+        let values: [&dyn ToSql; 8] = [
+            &span.begins,
+            &span.ends,
+            &row.issuer,
+            &row.serial,
+            &row.subject,
+            &row.der,
+            &row.label,
+            &row.is_ca,
+        ];
+        self.put(Kind::NssCertificate, &id, &0, &values)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nss::Span;
+    use std::collections::BTreeMap;
+
+    use crate::store::write::Protocols;
     use crate::store::write::tests::empty;
     use crate::store::{CertificateRow, Compiled, TrustRow};
 
@@ -102,7 +120,8 @@ mod tests {
         let path = folder.path().join("policy.db");
         let mut connection = empty(&path, objects.closed);
         let transaction = connection.transaction().unwrap();
-        write(&transaction, objects).unwrap();
+        let protocols = Protocols(BTreeMap::default());
+        Writer { transaction: &transaction, protocols }.objects(objects).unwrap();
         transaction.commit().unwrap();
         drop(connection);
         crate::store::seal(&path).unwrap();
