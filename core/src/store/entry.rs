@@ -3,35 +3,37 @@
 use rusqlite::ToSql;
 use rusqlite::types::ToSqlOutput;
 
-/// The one table. SQLite reads the definition of every table in each process that asks anything, and to
-/// prepare one more statement takes as long as many look-ups: so there is one table and, for nearly all
-/// that decisions ask, one statement. Columns have no types and no constraints; what is written is typed
-/// in write.rs, and what is read in read.rs.
+/// The tables. SQLite reads the definition of every table in each process that asks anything, and to prepare
+/// one more statement takes as long as many look-ups: so one table holds all, read by one statement, but for
+/// what would make its pages few entries each. Columns have no types and no constraints; what is written is
+/// typed in write.rs, and what is read in read.rs.
 #[cfg(feature = "source")]
-pub(super) const TABLE: &str = "CREATE TABLE entry (kind, key, sub, a, b, c, d, e, f, g, h,
-    PRIMARY KEY (kind, key, sub)) WITHOUT ROWID";
+pub(super) const TABLES: &str = "CREATE TABLE entry (kind, key, sub, a, b, c, d, e, f, g, h,
+    PRIMARY KEY (kind, key, sub)) WITHOUT ROWID;
+CREATE TABLE bulk (id INTEGER PRIMARY KEY, data);";
 
 /// The entries of a kind that have one key, in the order of their `sub`.
-pub(super) const LOOK_UP: &str = "SELECT key, sub, a, b, c, d, e, f, g, h FROM entry
-    WHERE kind = ?1 AND key = ?2 ORDER BY sub";
+pub(super) const LOOK_UP: &str = "SELECT * FROM entry WHERE kind = ?1 AND key = ?2 ORDER BY sub";
 /// At most ?4 entries of a kind with keys between two others, in their order.
-pub(super) const BETWEEN: &str = "SELECT key, sub, a, b, c, d, e, f, g, h FROM entry
+pub(super) const BETWEEN: &str = "SELECT * FROM entry
     WHERE kind = ?1 AND key > ?2 AND key < ?3 ORDER BY key, sub LIMIT ?4";
 /// All entries of a kind.
-pub(super) const ALL: &str = "SELECT key, sub, a, b, c, d, e, f, g, h FROM entry
-    WHERE kind = ?1 ORDER BY key, sub";
+pub(super) const ALL: &str = "SELECT * FROM entry WHERE kind = ?1 ORDER BY key, sub";
 
-/// A column of these statements.
-pub(super) const KEY: usize = 0;
-pub(super) const SUB: usize = 1;
-pub(super) const A: usize = 2;
-pub(super) const B: usize = 3;
-pub(super) const C: usize = 4;
-pub(super) const D: usize = 5;
-pub(super) const E: usize = 6;
-pub(super) const F: usize = 7;
-pub(super) const G: usize = 8;
-pub(super) const H: usize = 9;
+/// A certificate or a CRL.
+pub(super) const BULK: &str = "SELECT data FROM bulk WHERE id = ?1";
+
+/// A column of an entry.
+pub(super) const KEY: usize = 1;
+pub(super) const SUB: usize = 2;
+pub(super) const A: usize = 3;
+pub(super) const B: usize = 4;
+pub(super) const C: usize = 5;
+pub(super) const D: usize = 6;
+pub(super) const E: usize = 7;
+pub(super) const F: usize = 8;
+pub(super) const G: usize = 9;
+pub(super) const H: usize = 10;
 
 /// What an entry says; they are written in this order, which makes for a small file. Peers and protocols are one pattern or name a line; NULL is everywhere. `until` is
 /// in seconds since 1970; NULL is for ever. *Place* is where something stands in the sources.
@@ -70,9 +72,10 @@ pub(super) enum Kind {
     Match = 11,
     /// The rules over a protocol. Key: the protocol; sub: the rule.
     Over = 12,
-    /// Key: the authority and the subject; sub: a number; a: purposes; b: the certificate.
+    /// Key: the authority and the subject; sub: a number; a: purposes; b: the certificate, in
+    /// bulk.
     Anchor = 13,
-    /// Key: the authority and the issuer; sub: a number; a: the CRL.
+    /// Key: the authority and the issuer; sub: a number; a: the CRL, in bulk.
     Crl = 14,
     /// A key that an authority binds to a peer. Key: the authority and the peer; sub: the key's hash and
     /// the protocol; a: until; b: place.
@@ -93,7 +96,7 @@ pub(super) enum Kind {
     /// servers, clients, e-mail and code; g: SHA-1; h: SHA-256.
     NssTrust = 21,
     /// A certificate that NSS finds. Key: its number; a and b: the first and the last second; c: issuer;
-    /// d: serial; e: subject; f: the certificate; g: label; h: whether it is a CA's.
+    /// d: serial; e: subject; f: the certificate, in bulk; g: label; h: whether it is a CA's.
     NssCertificate = 22,
     /// Key: issuer and serial, hashed; sub: the certificate's number.
     NssByPlace = 23,

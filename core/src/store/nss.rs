@@ -142,7 +142,8 @@ impl Compiled {
         now: i64,
     ) -> Result<Option<CertificateRow>, StoreError> {
         let read = |row: &Row<'_>| holds(row, now, certificate_row);
-        Ok(self.look_up_first(Kind::NssCertificate, id, read)?.flatten())
+        let found = self.look_up_first(Kind::NssCertificate, id, read)?.flatten();
+        found.map(|found| self.whole(found)).transpose()
     }
 
     /// The certificates that have this subject, a DER Name.
@@ -178,12 +179,19 @@ impl Compiled {
             let missing = i64::try_from(count - page.len()).unwrap_or(i64::MAX);
             let read = |row: &Row<'_>| Ok((row.get(KEY)?, holds(row, now, certificate_row)?));
             let range = (Kind::NssCertificate, after, i64::MAX, missing);
-            let rows: Vec<(i64, Option<CertificateRow>)> = self.collect(BETWEEN, range, read)?;
+            let rows: Vec<(i64, Option<_>)> = self.collect(BETWEEN, range, read)?;
             let Some((last, _)) = rows.last() else { break };
             after = *last;
-            page.extend(rows.into_iter().filter_map(|(_, row)| row));
+            for row in rows.into_iter().filter_map(|(_, row)| row) {
+                page.push(self.whole(row)?);
+            }
         }
         Ok(page)
+    }
+
+    /// With the certificate itself.
+    fn whole(&self, (row, bulk): (CertificateRow, i64)) -> Result<CertificateRow, StoreError> {
+        Ok(CertificateRow { der: self.bulk(bulk)?, ..row })
     }
 
     /// Whether this issuer and serial number are those of a CA that programs, or the policy, know. Only
@@ -234,16 +242,18 @@ fn trust_row(row: &Row<'_>) -> rusqlite::Result<TrustRow> {
     })
 }
 
-fn certificate_row(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
-    Ok(CertificateRow {
+/// A certificate without its octets, and where these are.
+fn certificate_row(row: &Row<'_>) -> rusqlite::Result<(CertificateRow, i64)> {
+    let certificate = CertificateRow {
         id: row.get(KEY)?,
         issuer: row.get(C)?,
         serial: row.get(D)?,
         subject: row.get(E)?,
-        der: row.get(F)?,
+        der: Vec::new(),
         label: row.get::<_, Shown>(G)?.0,
         is_ca: row.get(H)?,
-    })
+    };
+    Ok((certificate, row.get(F)?))
 }
 
 /// One value for an issuer and a serial number, of one length: what both are found by.

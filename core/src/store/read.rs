@@ -18,7 +18,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, ToSql};
 
 use super::StoreError;
-use super::entry::{A, Kind, LOOK_UP, SUB};
+use super::entry::{A, BULK, Kind, LOOK_UP, SUB};
 use super::memo::Memo;
 use super::schema::{APPLICATION_ID, PrefixLengths, SCHEMA, StoredScope};
 use crate::certificate::printable;
@@ -131,7 +131,7 @@ impl Compiled {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
-        // Three statements read all of it.
+        // Three statements read nearly all of it.
         connection.set_prepared_statement_cache_capacity(4);
         let ask = |name: &str| {
             connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail)
@@ -207,6 +207,12 @@ impl Compiled {
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
         let found = self.statement(LOOK_UP)?.query_row((kind, key), read).optional();
+        found.map_err(|error| self.error(error))
+    }
+
+    /// A certificate or a CRL.
+    pub(super) fn bulk(&self, id: i64) -> Result<Vec<u8>, StoreError> {
+        let found = self.statement(BULK)?.query_row([id], |row| row.get(0));
         found.map_err(|error| self.error(error))
     }
 

@@ -5,6 +5,8 @@ mod nss;
 mod protocols;
 mod said;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, Transaction};
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
-use super::entry::{Kind, TABLE};
+use super::entry::{Kind, TABLES};
 use super::schema::{APPLICATION_ID, PrefixLengths, SCHEMA, join};
 use super::seal::{create, seal};
 use crate::policy::{Authority, AuthorityKind, Enforce, Mode, Policy, Rule, Scope};
@@ -41,7 +43,7 @@ fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Res
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
     prepare(connection)?;
     let transaction = connection.transaction()?;
-    let writer = Writer { transaction: &transaction, protocols: Protocols::of(policy) };
+    let writer = Writer::new(&transaction, Protocols::of(policy));
     let objects = crate::nss::objects(policy, now);
     // In the order of `Kind`.
     writer.meta(policy, now, objects.closed)?;
@@ -60,15 +62,21 @@ fn fill(connection: &mut Connection, policy: &Policy, now: i64) -> rusqlite::Res
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", SCHEMA)?;
-    connection.execute_batch(TABLE)
+    connection.execute_batch(TABLES)
 }
 
 struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     protocols: Protocols,
+    /// What is in bulk, by its hash.
+    bulk: RefCell<HashMap<[u8; 32], i64>>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(transaction: &'a Transaction<'a>, protocols: Protocols) -> Self {
+        Self { transaction, protocols, bulk: RefCell::default() }
+    }
+
     fn meta(&self, policy: &Policy, now: i64, nss_closed: bool) -> rusqlite::Result<()> {
         let enforce = if policy.enforce == Enforce::Always { "always" } else { "verified" };
         let mode = if policy.mode == Mode::Monitor { "monitor" } else { "enforce" };
@@ -127,6 +135,18 @@ impl Writer<'_> {
     fn scope(&self, scope: &Scope) -> (Option<String>, Option<String>) {
         let protocols = self.protocols.meant(scope.protocols.as_ref());
         (join(scope.peers.as_ref()), join(protocols.as_ref()))
+    }
+
+    /// Writes a certificate or a CRL, once. Gives its number.
+    fn bulk(&self, data: &[u8]) -> rusqlite::Result<i64> {
+        let hash = Sha256::digest(data).into();
+        if let Some(known) = self.bulk.borrow().get(&hash) {
+            return Ok(*known);
+        }
+        let sql = "INSERT INTO bulk (data) VALUES (?1)";
+        let id = self.transaction.prepare_cached(sql)?.insert([data])?;
+        self.bulk.borrow_mut().insert(hash, id);
+        Ok(id)
     }
 
     /// Writes an entry, unless there is one with this key and `sub`; columns that get no value are NULL.
@@ -193,7 +213,7 @@ fn digest(policy: &Policy) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// The table, without a policy in them but for what opening them needs.
+    /// The tables, without a policy in them but for what opening them needs.
     pub(in crate::store) fn empty(path: &Path, nss_closed: bool) -> Connection {
         create(path).unwrap();
         let connection = Connection::open(path).unwrap();

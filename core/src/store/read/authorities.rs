@@ -84,14 +84,16 @@ impl Compiled {
         subject: &[u8],
     ) -> Result<Arc<[StoredAnchor]>, StoreError> {
         self.known.anchors.or((authority, subject.to_vec()), |_| {
-            let read = |row: &Row<'_>| {
-                // The sources were validated: one that does not read back vouches for nobody.
-                let certificate = Certificate::from_der_for_anchor(row.get_ref(B)?.as_blob()?).ok();
-                let purposes = purposes(row)?;
-                Ok(certificate.map(|certificate| StoredAnchor { purposes, certificate }))
-            };
+            let read = |row: &Row<'_>| Ok((purposes(row)?, row.get(B)?));
             let found = self.look_up(Kind::Anchor, said_by(authority, subject), read)?;
-            Ok(found.into_iter().flatten().collect())
+            let mut anchors = Vec::new();
+            for (purposes, id) in found {
+                // The sources were validated: one that does not read back vouches for nobody.
+                if let Ok(certificate) = Certificate::from_der_for_anchor(&self.bulk(id)?) {
+                    anchors.push(StoredAnchor { purposes, certificate });
+                }
+            }
+            Ok(anchors.into())
         })
     }
 
@@ -117,7 +119,8 @@ impl Compiled {
     #[cfg(feature = "pkix")]
     /// The CRLs that an authority has of this issuer, each a DER CertificateList.
     pub(crate) fn crls(&self, authority: usize, issuer: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.look_up(Kind::Crl, said_by(authority, issuer), |row| row.get(A))
+        let found = self.look_up(Kind::Crl, said_by(authority, issuer), |row| row.get(A))?;
+        found.into_iter().map(|id| self.bulk(id)).collect()
     }
 
     /// The keys that an authority binds to this peer.

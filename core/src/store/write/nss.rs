@@ -71,7 +71,7 @@ impl Writer<'_> {
             &row.issuer,
             &row.serial,
             &row.subject,
-            &row.der,
+            &self.bulk(&row.der)?,
             &row.label,
             &row.is_ca,
         ];
@@ -121,7 +121,7 @@ mod tests {
         let mut connection = empty(&path, objects.closed);
         let transaction = connection.transaction().unwrap();
         let protocols = Protocols(BTreeMap::default());
-        Writer { transaction: &transaction, protocols }.objects(objects).unwrap();
+        Writer::new(&transaction, protocols).objects(objects).unwrap();
         transaction.commit().unwrap();
         drop(connection);
         crate::store::seal(&path).unwrap();

@@ -76,7 +76,7 @@ impl Writer<'_> {
         for (number, anchor) in anchors.into_iter().enumerate() {
             let certificate = &anchor.certificate;
             let key = said_by(authority, certificate.subject());
-            let values: [&dyn ToSql; 2] = [&bits(anchor.purposes), &certificate.der()];
+            let values: [&dyn ToSql; 2] = [&bits(anchor.purposes), &self.bulk(certificate.der())?];
             self.put(Kind::Anchor, &key, &number, &values)?;
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Writer<'_> {
             // The sources were validated: one that does not parse here cannot occur, and revokes nothing.
             let Ok((_, crl)) = CertificateRevocationList::from_der(der) else { continue };
             let key = said_by(authority, crl.issuer().as_raw());
-            self.put(Kind::Crl, &key, &number, &[der])?;
+            self.put(Kind::Crl, &key, &number, &[&self.bulk(der)?])?;
         }
         Ok(())
     }
