@@ -158,16 +158,16 @@ impl Folder {
         .and_then(|stat| self.trusted_file(name, &stat))
     }
 
-    /// Whether there is a file of this name in the folder that is held, wherever its path leads to now:
-    /// what belongs to a file that was opened in it.
-    pub(crate) fn has_beside(&self, name: &CStr) -> Result<bool, FolderError> {
-        let Some(held) = self.held() else { return self.look(name).map(|_| true) };
+    /// Whether a file of this name, in the folder that is held, holds anything, wherever its path leads to
+    /// now: what belongs to a file that was opened in it.
+    pub(crate) fn holds_beside(&self, name: &CStr) -> Result<bool, FolderError> {
+        let Some(held) = self.held() else { return self.look(name).map(|file| file.size > 0) };
         // SAFETY: a C string, and room for the result.
         let found = stat_with(|stat| unsafe {
             libc::fstatat(held, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
         });
         match found {
-            Ok(stat) => self.trusted_file(name, &stat).map(|_| true),
+            Ok(stat) => self.trusted_file(name, &stat).map(|file| file.size > 0),
             // By far the most often: nothing is made of it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(self.io_error(name, &error)),

@@ -35,6 +35,9 @@ pub(super) struct File {
     lock: c_int,
 }
 
+/// Where SQLite's counter of changes is in a database, and how much is read to see whether it moved.
+const COUNTER: (i64, usize) = (24, 16);
+
 impl File {
     /// Takes a descriptor of this file over.
     pub(super) fn new(descriptor: OwnedFd, id: FileId) -> Self {
@@ -55,6 +58,11 @@ impl File {
         self.id
     }
 
+    /// The same, with the content of now; None if the descriptor is of another.
+    pub(super) fn now(&self) -> Option<FileId> {
+        FileId::of_descriptor(self.number).ok().filter(|now| now.is_same_file(&self.id))
+    }
+
     /// What is missing at the end reads as zeros, and SQLite is told.
     pub(super) fn read(&self, buffer: &mut [u8], offset: i64) -> Code {
         let mut done = 0;
@@ -70,7 +78,10 @@ impl File {
                 Err(_) => return Err(SQLITE_IOERR_READ),
             }
         }
-        self.number(SQLITE_IOERR_READ)?;
+        // The counter is followed by the question how large the file is, which looks at the number too.
+        if (offset, buffer.len()) != COUNTER {
+            self.number(SQLITE_IOERR_READ)?;
+        }
         match buffer.get_mut(done..) {
             Some(missing) if !missing.is_empty() => {
                 missing.fill(0);
@@ -124,10 +135,12 @@ impl File {
         self.number(SQLITE_IOERR_LOCK)?;
         match level {
             SQLITE_LOCK_SHARED => {
-                self.set(libc::F_RDLCK, PENDING, 1)?;
-                let shared = self.set(libc::F_RDLCK, SHARED, SHARED_SIZE);
-                self.set(libc::F_UNLCK, PENDING, 1).map_err(|_| SQLITE_IOERR_UNLOCK)?;
-                shared?;
+                // A writer that waits for readers to go comes first. (SQLite's own file system takes that
+                // lock for a moment, to the same end.)
+                if self.is_locked(libc::F_RDLCK, PENDING)? {
+                    return Err(SQLITE_BUSY);
+                }
+                self.set(libc::F_RDLCK, SHARED, SHARED_SIZE)?;
             }
             SQLITE_LOCK_RESERVED => self.set(libc::F_WRLCK, RESERVED, 1)?,
             _ => {
@@ -164,10 +177,15 @@ impl File {
         if self.lock > SQLITE_LOCK_SHARED {
             return Ok(true);
         }
-        let number = self.number(SQLITE_IOERR_LOCK)?;
-        let mut lock = region(libc::F_WRLCK, RESERVED, 1);
+        self.number(SQLITE_IOERR_LOCK)?;
+        self.is_locked(libc::F_WRLCK, RESERVED)
+    }
+
+    /// Whether somebody else has a lock that keeps one of this kind off.
+    fn is_locked(&self, kind: c_int, start: i64) -> Result<bool, c_int> {
+        let mut lock = region(kind, start, 1);
         // SAFETY: a lock to ask for, in which the answer is written.
-        match unsafe { libc::fcntl(number, libc::F_OFD_GETLK, &raw mut lock) } {
+        match unsafe { libc::fcntl(self.number, libc::F_OFD_GETLK, &raw mut lock) } {
             0 => Ok(c_int::from(lock.l_type) != libc::F_UNLCK),
             _ => Err(SQLITE_IOERR_LOCK),
         }
