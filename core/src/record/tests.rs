@@ -163,7 +163,10 @@ fn what_would_hold_is_said_where_it_is_another_thing() {
         let (outcome, would) = (outcome.clone(), Some(would.clone()));
         let verdict = Verdict { outcome, would, trace: Trace::default() };
         let draft = Draft::new(None, &verdict, &circumstances());
-        (read(&draft.line(&verdict, &stamp(), String::new()))["would"].clone(), draft.sentence(&verdict))
+        (
+            read(&draft.line(&verdict, &stamp(), String::new()))["would"].clone(),
+            draft.sentence(&verdict),
+        )
     };
     assert_eq!(says(&accepted, &accepted).0, Value::Null);
     let (would, sentence) = says(&accepted, &refused);

@@ -47,10 +47,7 @@ impl Folder {
 
     pub(super) fn is_in(&self, base: &Self, below: &CStr) -> bool {
         let Some(held) = base.held() else { return true };
-        // SAFETY: a C string, and room for the result.
-        let stat = stat_with(|stat| unsafe {
-            libc::fstatat(held, below.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
-        });
+        let stat = stat_at(held, below);
         stat.map_or_else(|e| e.kind() != io::ErrorKind::NotFound, |stat| self.is_ours(&stat))
     }
 
@@ -149,7 +146,7 @@ impl Folder {
     }
 }
 
-fn stat_at(folder: RawFd, name: &CStr) -> io::Result<libc::stat> {
+pub(super) fn stat_at(folder: RawFd, name: &CStr) -> io::Result<libc::stat> {
     // SAFETY: a C string, and room for the result.
     stat_with(|stat| unsafe {
         libc::fstatat(folder, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)

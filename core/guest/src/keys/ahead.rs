@@ -6,6 +6,8 @@
 
 /// Of a longer journal every piece is written at once.
 const MOST: usize = 256 << 10;
+/// A first use takes somewhat less.
+const USUAL: usize = 36 << 10;
 
 /// The content of a journal whose file is empty still.
 pub(super) struct Ahead(Vec<u8>);
@@ -25,6 +27,13 @@ impl Ahead {
         let Some((start, end)) = span(bytes.len(), offset).filter(|(_, end)| *end <= MOST) else {
             return false;
         };
+        if self.0.capacity() == 0 {
+            self.0.reserve(USUAL);
+        }
+        if self.0.len() == start {
+            self.0.extend_from_slice(bytes);
+            return true;
+        }
         if self.0.len() < end {
             self.0.resize(end, 0);
         }

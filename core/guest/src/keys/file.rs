@@ -132,8 +132,12 @@ impl File {
         if self.lock >= level {
             return Ok(());
         }
-        self.number(SQLITE_IOERR_LOCK)?;
+        if level != SQLITE_LOCK_SHARED {
+            self.number(SQLITE_IOERR_LOCK)?;
+        }
         match level {
+            // Before anything counts that is read under it, the number is looked at; in a file of the
+            // host's nothing of ours is locked for longer, and nobody else locks there.
             SQLITE_LOCK_SHARED => {
                 // A writer that waits for readers to go comes first. (SQLite's own file system takes that
                 // lock for a moment, to the same end.)
@@ -161,12 +165,14 @@ impl File {
         if self.lock <= level {
             return Ok(());
         }
-        self.number(SQLITE_IOERR_UNLOCK)?;
         if level == SQLITE_LOCK_SHARED {
+            self.number(SQLITE_IOERR_UNLOCK)?;
             self.set(libc::F_RDLCK, SHARED, SHARED_SIZE).map_err(|_| SQLITE_IOERR_UNLOCK)?;
             self.set(libc::F_UNLCK, PENDING, 2).map_err(|_| SQLITE_IOERR_UNLOCK)?;
         } else {
-            self.set(libc::F_UNLCK, 0, 0).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+            // Not the whole file: by now it may be the host's, with locks of its own.
+            let all = SHARED - PENDING + SHARED_SIZE;
+            self.set(libc::F_UNLCK, PENDING, all).map_err(|_| SQLITE_IOERR_UNLOCK)?;
         }
         self.lock = level;
         Ok(())
