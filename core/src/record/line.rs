@@ -129,7 +129,7 @@ fn quote(text: &str, most: usize, out: &mut String) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
+    (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\')
 }
 
 fn quote_slowly(text: &str, end: usize, out: &mut String) {
