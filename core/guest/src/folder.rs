@@ -149,24 +149,19 @@ impl Folder {
 
     /// Which file stands under this name now. Refuses what others than its owner could have written.
     pub fn look(&self, name: &CStr) -> Result<FileId, FolderError> {
-        self.in_folder(name, |folder, name| {
-            // SAFETY: a C string, and room for the result.
-            stat_with(|stat| unsafe {
-                libc::fstatat(folder, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
-            })
-        })
-        .and_then(|stat| self.trusted_file(name, &stat))
+        let stat = self.in_folder(name, own::stat_at)?;
+        self.trusted_file(name, &stat)
     }
 
-    /// Whether there is a file of this name in the folder that is held, wherever its path leads to now:
-    /// what belongs to a file that was opened in it.
-    pub(crate) fn has_beside(&self, name: &CStr) -> Result<bool, FolderError> {
-        let Some(held) = self.held() else { return self.look(name).map(|_| true) };
-        // SAFETY: a C string, and room for the result.
-        let found = stat_with(|stat| unsafe {
-            libc::fstatat(held, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
-        });
-        match found {
+    /// Whether a file of this name, in the folder that is held, holds anything, wherever its path leads to
+    /// now: what belongs to a file that was opened in it.
+    pub(crate) fn holds_beside(&self, name: &CStr) -> Result<bool, FolderError> {
+        let Some(held) = self.held() else { return self.look(name).map(|file| file.size > 0) };
+        match own::stat_at(held, name) {
+            // By whomever it is, an empty one holds nothing.
+            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFREG && stat.st_size == 0 => {
+                Ok(false)
+            }
             Ok(stat) => self.trusted_file(name, &stat).map(|_| true),
             // By far the most often: nothing is made of it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -87,6 +87,10 @@ fn value_text(value: &Any<'_>) -> Option<String> {
 
 /// Text of a peer's, made safe for a terminal and a log: no control and no format characters.
 pub fn printable(text: &str) -> String {
+    // Nearly every text is plain; to look at all of it is quick, because nothing is branched on.
+    if text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_shown(c) {

@@ -35,9 +35,16 @@ pub enum Access {
     Make,
 }
 
+macro_rules! columns {
+    () => {
+        "id, peer, protocol, port, hash, spki, state, origin, first_seen, last_seen, sightings, \
+         until, certificate IS NOT NULL"
+    };
+}
+
 /// The columns of a key, in the order that [`known_key`] reads them.
-pub(super) const COLUMNS: &str = "id, peer, protocol, port, hash, spki, state, origin, first_seen,
-  last_seen, sightings, until, certificate IS NOT NULL";
+#[cfg(feature = "source")]
+pub(super) const COLUMNS: &str = columns!();
 
 impl Keys {
     /// Opens a user's file for reading and writing, and makes it if it is not there. An older schema is
@@ -75,6 +82,9 @@ impl Keys {
         // A handshake waits for this. The journal's records carry checksums, so that one whose end did not
         // reach the disk is told from a whole one; each write is on the disk before it counts all the same.
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(fail)?;
+        // The journal is emptied and stays: to make it, and to bring its name to the disk, each time takes
+        // as long as all else.
+        connection.pragma_update(None, "journal_mode", "TRUNCATE").map_err(fail)?;
         let mut now = form(&connection).map_err(fail)?;
         if now == Form::Empty && access != Access::Make {
             return Ok(None);
@@ -164,14 +174,24 @@ impl Keys {
     pub(super) fn error(&self, error: &rusqlite::Error) -> KeysError {
         KeysError::new(&self.path, error)
     }
+}
 
-    fn select(&self, peer: &Name) -> rusqlite::Result<Vec<KnownKey>> {
-        let sql = format!("SELECT {COLUMNS} FROM key WHERE peer = ?1 ORDER BY last_seen DESC, id");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows =
-            statement.query_map([peer.to_string()], |row| known_key(row, self.is_machine))?;
-        rows.collect()
+/// All keys of a peer, those that were seen last first.
+pub(super) fn of_peer(
+    connection: &Connection,
+    peer: &Name,
+    of_machine: bool,
+) -> rusqlite::Result<Vec<KnownKey>> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM key WHERE peer = ?1");
+    let mut statement = connection.prepare_cached(SQL)?;
+    let mut rows = statement.query([peer.to_string()])?;
+    let mut known = Vec::new();
+    while let Some(row) = rows.next()? {
+        known.push(known_key(row, of_machine)?);
     }
+    // There is one, or few: SQLite would make a table to sort them.
+    known.sort_by_key(|key: &KnownKey| (std::cmp::Reverse(key.last_seen), key.id));
+    Ok(known)
 }
 
 /// Copies a file of an older schema beside it, and says where.
@@ -201,21 +221,22 @@ fn keep(connection: &Connection, path: &str, form: Form) -> Result<String, Strin
 
 impl Book for Keys {
     fn keys_of(&self, peer: &Name) -> Result<Vec<KnownKey>, KeysError> {
-        self.select(peer).map_err(|error| self.error(&error))
+        let known = of_peer(&self.connection, peer, self.is_machine);
+        known.map_err(|error| self.error(&error))
     }
 }
 
 pub(super) fn known_key(row: &Row<'_>, of_machine: bool) -> rusqlite::Result<KnownKey> {
-    let state: String = row.get(6)?;
+    let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     Ok(KnownKey {
         id: row.get(0)?,
-        peer: printable(&row.get::<_, String>(1)?),
-        service: Service { protocol: printable(&row.get::<_, String>(2)?), port: row.get(3)? },
+        peer: printable(text(1)?),
+        service: Service { protocol: printable(text(2)?), port: row.get(3)? },
         key: KeyHash(row.get(4)?),
         spki: row.get(5)?,
         // A state that nobody knows vouches for nothing.
-        state: State::parse(&state).unwrap_or(State::Held),
-        origin: printable(&row.get::<_, String>(7)?),
+        state: State::parse(text(6)?).unwrap_or(State::Held),
+        origin: printable(text(7)?),
         first_seen: row.get(8)?,
         last_seen: row.get(9)?,
         sightings: row.get(10)?,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::read::{COLUMNS, known_key};
+use super::read::of_peer;
 use super::{Keys, KeysError, KnownKey, Service, State, wrapped};
 use crate::key::KeyHash;
 use crate::peer::Name;
@@ -158,10 +158,7 @@ fn make_findable(connection: &Connection, sighting: &Sighting) -> rusqlite::Resu
 }
 
 fn keys_of(connection: &Connection, sighting: &Sighting) -> rusqlite::Result<Vec<KnownKey>> {
-    let sql = format!("SELECT {COLUMNS} FROM key WHERE peer = ?1 ORDER BY last_seen DESC, id");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([sighting.peer.to_string()], |row| known_key(row, false))?;
-    rows.collect()
+    of_peer(connection, &sighting.peer, false)
 }
 
 fn insert(
@@ -191,7 +188,7 @@ fn insert(
 fn forget(connection: &Connection, sighting: &Sighting) -> rusqlite::Result<()> {
     let Some(before) = sighting.forget_before else { return Ok(()) };
     let sql = "DELETE FROM key WHERE peer = ?1 AND last_seen < ?2 AND state = 'remembered'";
-    connection.execute(sql, params![sighting.peer.to_string(), before])?;
+    connection.prepare_cached(sql)?.execute(params![sighting.peer.to_string(), before])?;
     Ok(())
 }
 

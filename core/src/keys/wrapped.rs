@@ -94,7 +94,7 @@ pub(super) fn note_all(
         "SELECT id, protocol, port, certificate FROM key
            WHERE certificate IS NOT NULL AND protocol = 'https' AND port = 0 AND {condition}"
     );
-    let mut statement = connection.prepare(&sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
         let service = Service { protocol: row.get(1)?, port: row.get(2)? };

@@ -124,7 +124,7 @@ pub fn line(
     circumstances: &Circumstances<'_>,
     stamp: &Stamp<'_>,
 ) -> String {
-    Draft::new(question, verdict, circumstances).line(verdict, stamp)
+    Draft::new(question, verdict, circumstances).line(verdict, stamp, String::new())
 }
 
 /// A line of which all is known but its end: whether a first key can be remembered shows later.
@@ -197,9 +197,10 @@ impl Draft {
         printable(&text[..end])
     }
 
-    /// The line, with its end; `verdict` is that of [`Draft::new`], or what became of it.
-    pub fn line(&self, verdict: &Verdict, stamp: &Stamp<'_>) -> String {
-        let mut object = Object::with_room();
+    /// The line, with its end, in place of what is in `text`; `verdict` is that of [`Draft::new`], or what
+    /// became of it.
+    pub fn line(&self, verdict: &Verdict, stamp: &Stamp<'_>, text: String) -> String {
+        let mut object = Object::within(text);
         object.text("id", stamp.id);
         object.number("time", stamp.millis);
         object.text("verdict", word(verdict.outcome()));
@@ -234,7 +235,7 @@ impl Draft {
 /// The line for something that is no decision, with its end: what happened (`event`), and in words.
 /// Members: those of a decision's line that are told here.
 pub fn event(event: &str, words: &str, who: &Who<'_>, stamp: &Stamp<'_>) -> String {
-    let mut object = Object::with_room();
+    let mut object = Object::within(String::new());
     object.text("id", stamp.id);
     object.number("time", stamp.millis);
     object.text("event", event);

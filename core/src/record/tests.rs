@@ -148,11 +148,11 @@ fn what_became_of_a_first_key_is_said_at_the_end() {
     };
     let draft = Draft::new(None, &verdict, &circumstances());
     let first = Stamp { first: true, chain: Some("00ff"), ..stamp() };
-    let kept = read(&draft.line(&verdict, &first));
+    let kept = read(&draft.line(&verdict, &first, "of before".into()));
     assert_eq!((&kept["verdict"], &kept["first"]), (&"accept".into(), &true.into()));
     assert_eq!(kept["chain"], "00ff");
     let lost = Verdict::refused(Reason::NotRemembered("full".into()));
-    assert_eq!(read(&draft.line(&lost, &stamp()))["code"], "not-remembered");
+    assert_eq!(read(&draft.line(&lost, &stamp(), String::new()))["code"], "not-remembered");
 }
 
 #[test]
@@ -163,7 +163,10 @@ fn what_would_hold_is_said_where_it_is_another_thing() {
         let (outcome, would) = (outcome.clone(), Some(would.clone()));
         let verdict = Verdict { outcome, would, trace: Trace::default() };
         let draft = Draft::new(None, &verdict, &circumstances());
-        (read(&draft.line(&verdict, &stamp()))["would"].clone(), draft.sentence(&verdict))
+        (
+            read(&draft.line(&verdict, &stamp(), String::new()))["would"].clone(),
+            draft.sentence(&verdict),
+        )
     };
     assert_eq!(says(&accepted, &accepted).0, Value::Null);
     let (would, sentence) = says(&accepted, &refused);

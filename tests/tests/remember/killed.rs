@@ -16,6 +16,8 @@ use peerkey_guest::keys::{Books, Surroundings};
 use peerkey_guest::policy::Policies;
 use peerkey_tests::run::run_with;
 
+use crate::processes::has_journal;
+
 const KILLS: u64 = 1000;
 
 /// At any moment of a write: what was answered is known, and the file is whole.
@@ -52,7 +54,7 @@ fn kill() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         std::thread::sleep(Duration::from_micros((random >> 33) % 1500));
         kill_and_wait(child);
-        journals += u32::from(file.with_extension("db-journal").exists());
+        journals += u32::from(has_journal(&file));
         let keys = Keys::open(file.to_str().unwrap()).unwrap();
         assert_eq!(keys.damage(), None, "after {kill} kills");
         for name in first.into_iter().chain(lines) {

@@ -47,10 +47,7 @@ impl Folder {
 
     pub(super) fn is_in(&self, base: &Self, below: &CStr) -> bool {
         let Some(held) = base.held() else { return true };
-        // SAFETY: a C string, and room for the result.
-        let stat = stat_with(|stat| unsafe {
-            libc::fstatat(held, below.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
-        });
+        let stat = stat_at(held, below);
         stat.map_or_else(|e| e.kind() != io::ErrorKind::NotFound, |stat| self.is_ours(&stat))
     }
 
@@ -64,26 +61,26 @@ impl Folder {
 
     /// Opens a file to read and to write it; where that cannot be, to read it.
     pub(crate) fn open_own(&self, name: &CStr, create: bool) -> Result<OwnFile, FolderError> {
-        const FLAGS: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let open = |flags: c_int| {
-            self.in_folder(name, |folder, name| {
-                // SAFETY: a C string.
-                owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS | flags, 0o600) })
-                    .and_then(moved_up)
-            })
-        };
-        match self.look(name) {
-            Err(error) if !error.is_missing => return Err(error),
-            _ => {}
-        }
         let made = if create { libc::O_CREAT } else { 0 };
-        let (descriptor, read_only) = match open(libc::O_RDWR | made) {
-            Ok(descriptor) => (descriptor, None),
-            Err(error) if error.is_missing => return Err(error),
-            Err(error) => (open(libc::O_RDONLY).map_err(|_| error.again())?, Some(error)),
-        };
+        let (descriptor, error) = self.in_folder(name, |folder, name| {
+            match stat_at(folder, name).map(|stat| self.trusted_file(name, &stat)) {
+                // What is no file of one's own is not even opened.
+                Ok(Err(error)) => return Ok(Err(error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            match open_at(folder, name, libc::O_RDWR | made) {
+                Ok(descriptor) => Ok(Ok((descriptor, None))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+                Err(error) => match open_at(folder, name, libc::O_RDONLY) {
+                    Ok(descriptor) => Ok(Ok((descriptor, Some(error)))),
+                    Err(_) => Err(error),
+                },
+            }
+        })??;
         let stat = status(descriptor.as_raw_fd()).map_err(|e| self.io_error(name, &e))?;
         let id = self.trusted_file(name, &stat)?;
+        let read_only = error.map(|error| self.io_error(name, &error));
         Ok(OwnFile { descriptor, id, read_only })
     }
 
@@ -149,10 +146,17 @@ impl Folder {
     }
 }
 
-impl FolderError {
-    fn again(&self) -> Self {
-        Self { path: self.path.clone(), why: self.why.clone(), is_missing: self.is_missing }
-    }
+pub(super) fn stat_at(folder: RawFd, name: &CStr) -> io::Result<libc::stat> {
+    // SAFETY: a C string, and room for the result.
+    stat_with(|stat| unsafe {
+        libc::fstatat(folder, name.as_ptr(), stat, libc::AT_SYMLINK_NOFOLLOW)
+    })
+}
+
+fn open_at(folder: RawFd, name: &CStr, flags: c_int) -> io::Result<OwnedFd> {
+    const FLAGS: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    // SAFETY: a C string.
+    owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS | flags, 0o600) }).and_then(moved_up)
 }
 
 /// Whether it belongs to the program's own user, and no other may write it.

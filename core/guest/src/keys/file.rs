@@ -35,6 +35,9 @@ pub(super) struct File {
     lock: c_int,
 }
 
+/// Where SQLite's counter of changes is in a database, and how much is read to see whether it moved.
+const COUNTER: (i64, usize) = (24, 16);
+
 impl File {
     /// Takes a descriptor of this file over.
     pub(super) fn new(descriptor: OwnedFd, id: FileId) -> Self {
@@ -55,6 +58,11 @@ impl File {
         self.id
     }
 
+    /// The same, with the content of now; None if the descriptor is of another.
+    pub(super) fn now(&self) -> Option<FileId> {
+        FileId::of_descriptor(self.number).ok().filter(|now| now.is_same_file(&self.id))
+    }
+
     /// What is missing at the end reads as zeros, and SQLite is told.
     pub(super) fn read(&self, buffer: &mut [u8], offset: i64) -> Code {
         let mut done = 0;
@@ -70,7 +78,10 @@ impl File {
                 Err(_) => return Err(SQLITE_IOERR_READ),
             }
         }
-        self.number(SQLITE_IOERR_READ)?;
+        // The counter is followed by the question how large the file is, which looks at the number too.
+        if (offset, buffer.len()) != COUNTER {
+            self.number(SQLITE_IOERR_READ)?;
+        }
         match buffer.get_mut(done..) {
             Some(missing) if !missing.is_empty() => {
                 missing.fill(0);
@@ -121,13 +132,19 @@ impl File {
         if self.lock >= level {
             return Ok(());
         }
-        self.number(SQLITE_IOERR_LOCK)?;
+        if level != SQLITE_LOCK_SHARED {
+            self.number(SQLITE_IOERR_LOCK)?;
+        }
         match level {
+            // Before anything counts that is read under it, the number is looked at; in a file of the
+            // host's nothing of ours is locked for longer, and nobody else locks there.
             SQLITE_LOCK_SHARED => {
-                self.set(libc::F_RDLCK, PENDING, 1)?;
-                let shared = self.set(libc::F_RDLCK, SHARED, SHARED_SIZE);
-                self.set(libc::F_UNLCK, PENDING, 1).map_err(|_| SQLITE_IOERR_UNLOCK)?;
-                shared?;
+                // A writer that waits for readers to go comes first. (SQLite's own file system takes that
+                // lock for a moment, to the same end.)
+                if self.is_locked(libc::F_RDLCK, PENDING)? {
+                    return Err(SQLITE_BUSY);
+                }
+                self.set(libc::F_RDLCK, SHARED, SHARED_SIZE)?;
             }
             SQLITE_LOCK_RESERVED => self.set(libc::F_WRLCK, RESERVED, 1)?,
             _ => {
@@ -148,12 +165,14 @@ impl File {
         if self.lock <= level {
             return Ok(());
         }
-        self.number(SQLITE_IOERR_UNLOCK)?;
         if level == SQLITE_LOCK_SHARED {
+            self.number(SQLITE_IOERR_UNLOCK)?;
             self.set(libc::F_RDLCK, SHARED, SHARED_SIZE).map_err(|_| SQLITE_IOERR_UNLOCK)?;
             self.set(libc::F_UNLCK, PENDING, 2).map_err(|_| SQLITE_IOERR_UNLOCK)?;
         } else {
-            self.set(libc::F_UNLCK, 0, 0).map_err(|_| SQLITE_IOERR_UNLOCK)?;
+            // Not the whole file: by now it may be the host's, with locks of its own.
+            let all = SHARED - PENDING + SHARED_SIZE;
+            self.set(libc::F_UNLCK, PENDING, all).map_err(|_| SQLITE_IOERR_UNLOCK)?;
         }
         self.lock = level;
         Ok(())
@@ -164,10 +183,15 @@ impl File {
         if self.lock > SQLITE_LOCK_SHARED {
             return Ok(true);
         }
-        let number = self.number(SQLITE_IOERR_LOCK)?;
-        let mut lock = region(libc::F_WRLCK, RESERVED, 1);
+        self.number(SQLITE_IOERR_LOCK)?;
+        self.is_locked(libc::F_WRLCK, RESERVED)
+    }
+
+    /// Whether somebody else has a lock that keeps one of this kind off.
+    fn is_locked(&self, kind: c_int, start: i64) -> Result<bool, c_int> {
+        let mut lock = region(kind, start, 1);
         // SAFETY: a lock to ask for, in which the answer is written.
-        match unsafe { libc::fcntl(number, libc::F_OFD_GETLK, &raw mut lock) } {
+        match unsafe { libc::fcntl(self.number, libc::F_OFD_GETLK, &raw mut lock) } {
             0 => Ok(c_int::from(lock.l_type) != libc::F_UNLCK),
             _ => Err(SQLITE_IOERR_LOCK),
         }

@@ -1,5 +1,6 @@
 //! The remembered keys in somebody else's process: the machine's and those of the program's user.
 
+mod ahead;
 mod file;
 mod gate;
 mod shelf;
@@ -9,7 +10,7 @@ mod vfs;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,8 @@ impl Surroundings {
 /// The remembered keys, for one host library in this process. Nothing is opened before it is needed.
 pub struct Books {
     state: Arc<Folder>,
+    /// The machine's file in it.
+    machine: CString,
     surroundings: Surroundings,
     process: PerProcess<Shelves>,
 }
@@ -67,7 +70,9 @@ pub struct Books {
 impl Books {
     /// The machine's keys in the state folder, and those of whoever the process belongs to.
     pub fn new(state: &Arc<Folder>, surroundings: Surroundings) -> Self {
-        Self { state: Arc::clone(state), surroundings, process: PerProcess::new() }
+        // No name of ours has a null in it.
+        let machine = CString::new(machine_file()).unwrap_or_default();
+        Self { state: Arc::clone(state), machine, surroundings, process: PerProcess::new() }
     }
 
     /// A book for one decision.
@@ -77,6 +82,7 @@ impl Books {
             shelves: self.process.get(Shelves::default),
             shelf: self.shelf(),
             state: &self.state,
+            machine_file: &self.machine,
             machine: OnceCell::new(),
             user: OnceCell::new(),
         }
@@ -97,9 +103,8 @@ impl Books {
 
     /// Which files of keys there are, and with which content: it changes when keys do.
     pub fn standing(&self) -> Standing {
-        let machine = CString::new(machine_file()).unwrap_or_default();
         Standing {
-            machine: self.state.look(&machine).ok(),
+            machine: self.state.look(&self.machine).ok(),
             user: self.shelf().folder().ok().and_then(|folder| folder.look(FILE).ok()),
         }
     }
@@ -144,6 +149,7 @@ pub struct Reader<'a> {
     shelves: &'a Shelves,
     shelf: Arc<Shelf>,
     state: &'a Arc<Folder>,
+    machine_file: &'a CStr,
     machine: OnceCell<Result<Option<(Keys, FileId)>, KeysError>>,
     user: OnceCell<Result<Option<UserKeys>, KeysError>>,
 }
@@ -163,7 +169,8 @@ impl Reader<'_> {
         of_machine: impl FnOnce(&Keys) -> Result<Vec<T>, KeysError>,
         of_user: impl FnOnce(&UserKeys) -> Result<Vec<T>, KeysError>,
     ) -> Result<Vec<T>, KeysError> {
-        let machine = self.machine.get_or_init(|| self.shelves.machine(self.state));
+        let machine = || self.shelves.machine(self.state, self.machine_file);
+        let machine = self.machine.get_or_init(machine);
         let mut known = match machine.as_ref().map_err(Clone::clone)? {
             Some((keys, _)) => of_machine(keys)?,
             None => Vec::new(),

@@ -1,6 +1,6 @@
 //! Which files they are, and connections to them that decisions borrow.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
@@ -35,11 +35,14 @@ pub(super) struct Shelves {
 
 impl Shelves {
     /// The machine's keys, if there are any.
-    pub(super) fn machine(&self, state: &Folder) -> Result<Option<(Keys, FileId)>, KeysError> {
-        let (name, path) = (machine_file(), state.path().join(machine_file()));
-        let fail = |why: &dyn std::fmt::Display| KeysError::new(&shown(&path), why);
-        let c_name = CString::new(name).unwrap_or_default();
-        let file = match self.machine_file(state, &c_name) {
+    pub(super) fn machine(
+        &self,
+        state: &Folder,
+        name: &CStr,
+    ) -> Result<Option<(Keys, FileId)>, KeysError> {
+        let path = || shown(&state.path().join(machine_file()));
+        let fail = |why: &dyn std::fmt::Display| KeysError::new(&path(), why);
+        let file = match self.machine_file(state, name) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
             Err(error) => return Err(fail(&error.why())),
@@ -52,10 +55,10 @@ impl Shelves {
         if !crate::vfs::install() {
             return Err(fail(&"SQLite cannot be taught how to read them"));
         }
-        let (opened, file) = state.open(&c_name).map_err(|error| fail(&error.why()))?;
+        let (opened, file) = state.open(name).map_err(|error| fail(&error.why()))?;
         let keys = crate::vfs::open_with(opened, file, Keys::open_read_only);
         let keys = keys.map_err(|error| fail(&error.why()))?;
-        Ok(Some((keys.of_machine().called(&shown(&path)), file)))
+        Ok(Some((keys.of_machine().called(&path()), file)))
     }
 
     /// Which file has them; looked for no more often than a policy is: who publishes them waits for as
@@ -191,13 +194,13 @@ impl Shelf {
     /// Why nothing can be written, if that is known without trying.
     pub(super) fn may_write(&self) -> Result<(), KeysError> {
         let folder = self.folder()?;
-        let written = match folder.is_there() {
-            Ok(true) => folder.may_write().and_then(|()| match folder.open_own(FILE, false) {
+        let written = match folder.may_write() {
+            Ok(()) => match folder.open_own(FILE, false) {
                 Ok(OwnFile { read_only: Some(error), .. }) => Err(error),
                 Err(error) if !error.is_missing => Err(error),
                 _ => Ok(()),
-            }),
-            Ok(false) => folder.may_be_made(),
+            },
+            Err(error) if error.is_missing => folder.may_be_made(),
             Err(error) => Err(error),
         };
         written.map_err(|error| fail(folder, error.why()))

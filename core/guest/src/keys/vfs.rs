@@ -7,20 +7,22 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::size_of;
 use std::os::fd::OwnedFd;
 use std::ptr::null;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::ffi::{
     SQLITE_CANTOPEN, SQLITE_FCNTL_HAS_MOVED, SQLITE_IOCAP_POWERSAFE_OVERWRITE, SQLITE_IOERR,
     SQLITE_IOERR_ACCESS, SQLITE_IOERR_CLOSE, SQLITE_IOERR_DELETE, SQLITE_IOERR_DELETE_NOENT,
-    SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_WRITE, SQLITE_NOTFOUND, SQLITE_OK,
-    SQLITE_OPEN_MAIN_DB, SQLITE_OPEN_MAIN_JOURNAL, SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE,
-    sqlite3_file, sqlite3_io_methods, sqlite3_vfs,
+    SQLITE_IOERR_FSYNC, SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_WRITE,
+    SQLITE_NOTFOUND, SQLITE_OK, SQLITE_OPEN_MAIN_DB, SQLITE_OPEN_MAIN_JOURNAL,
+    SQLITE_OPEN_READONLY, SQLITE_OPEN_READWRITE, sqlite3_file, sqlite3_io_methods, sqlite3_vfs,
 };
 
-use super::file::{File, code};
+use super::ahead::Ahead;
+use super::file::{Code, File, code};
 use crate::entry::guarded;
 use crate::folder::{FileId, Folder};
+use crate::recent::soon;
 use crate::vfs::Way;
 
 /// By which name SQLite knows it.
@@ -43,6 +45,9 @@ thread_local! {
     static FOLDER: RefCell<Option<Arc<Folder>>> = const { RefCell::new(None) };
     static OFFERED: Cell<Option<Offered>> = const { Cell::new(None) };
 }
+
+/// The journal as this process left it last: its name is on the disk.
+static NAMED: Mutex<Option<FileId>> = Mutex::new(None);
 
 /// Runs an operation on a file in this folder; nothing else opens, writes or closes one.
 pub(super) fn within<T>(folder: &Arc<Folder>, body: impl FnOnce() -> T) -> T {
@@ -81,8 +86,76 @@ pub(super) fn install() -> bool {
 struct KeysFile {
     base: sqlite3_file,
     file: File,
-    /// A journal whose name is not on the disk yet.
-    is_new_journal: bool,
+    journal: Option<Journal>,
+}
+
+/// What else is known of a journal. It is not taken away when it is done with, but emptied: so it needs no
+/// new name each time.
+struct Journal {
+    /// Whether its name is known to be on the disk.
+    is_named: bool,
+    /// What is to be written, while nothing is.
+    ahead: Option<Ahead>,
+}
+
+impl KeysFile {
+    fn read(&self, buffer: &mut [u8], offset: i64) -> Code {
+        match self.journal.as_ref().and_then(|journal| journal.ahead.as_ref()) {
+            Some(ahead) if ahead.read(buffer, offset) => Ok(()),
+            Some(_) => Err(SQLITE_IOERR_SHORT_READ),
+            None => self.file.read(buffer, offset),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: i64) -> Code {
+        let ahead = self.journal.as_mut().and_then(|journal| journal.ahead.as_mut());
+        if ahead.is_some_and(|ahead| ahead.write(bytes, offset)) {
+            return Ok(());
+        }
+        self.catch_up()?;
+        self.file.write(bytes, offset)
+    }
+
+    /// Writes what was not written yet.
+    fn catch_up(&mut self) -> Code {
+        let ahead = self.journal.as_mut().and_then(|journal| journal.ahead.take());
+        ahead.map_or(Ok(()), |ahead| self.file.write(ahead.content(), 0))
+    }
+
+    fn truncate(&mut self, size: i64) -> Code {
+        match self.journal.as_mut().and_then(|journal| journal.ahead.as_mut()) {
+            Some(ahead) => {
+                ahead.truncate(size);
+                Ok(())
+            }
+            None => self.file.truncate(size),
+        }
+    }
+
+    fn sync(&mut self) -> Code {
+        self.catch_up()?;
+        self.file.sync()?;
+        if let Some(journal) = self.journal.as_mut().filter(|journal| !journal.is_named) {
+            let folder = folder().ok_or(SQLITE_IOERR_FSYNC)?;
+            folder.sync().map_err(|_| SQLITE_IOERR_FSYNC)?;
+            journal.is_named = true;
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> Result<i64, c_int> {
+        let ahead = self.journal.as_ref().and_then(|journal| journal.ahead.as_ref());
+        ahead.map_or_else(|| self.file.size(), |ahead| Ok(ahead.content().len() as i64))
+    }
+
+    fn close(&self) {
+        if self.journal.as_ref().is_some_and(|journal| journal.is_named)
+            && let Some(mut named) = soon(&NAMED)
+        {
+            *named = self.file.now();
+        }
+        self.file.close();
+    }
 }
 
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
@@ -125,7 +198,11 @@ unsafe extern "C" fn open(
         };
         let Some(Offered { descriptor, id, writable }) = opened else { return SQLITE_CANTOPEN };
         let base = sqlite3_file { pMethods: &raw const METHODS };
-        let keys = KeysFile { base, file: File::new(descriptor, id), is_new_journal: is_journal };
+        let journal = is_journal.then(|| Journal {
+            is_named: soon(&NAMED).is_some_and(|named| *named == Some(id)),
+            ahead: (id.size == 0).then(Ahead::new),
+        });
+        let keys = KeysFile { base, file: File::new(descriptor, id), journal };
         let way = if writable { SQLITE_OPEN_READWRITE } else { SQLITE_OPEN_READONLY };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
         unsafe {
@@ -155,7 +232,9 @@ fn with(
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     with(file, SQLITE_IOERR_CLOSE, |keys| {
-        keys.file.close();
+        keys.close();
+        // It holds what was not written; SQLite takes the memory back as it is.
+        keys.journal = None;
         SQLITE_OK
     })
 }
@@ -170,7 +249,7 @@ unsafe extern "C" fn read(
         let length = usize::try_from(length).unwrap_or(0);
         // SAFETY: SQLite passes a buffer of this length.
         let buffer = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length) };
-        code(keys.file.read(buffer, offset))
+        code(keys.read(buffer, offset))
     })
 }
 
@@ -184,29 +263,22 @@ unsafe extern "C" fn write(
         let length = usize::try_from(length).unwrap_or(0);
         // SAFETY: SQLite passes bytes of this length.
         let bytes = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), length) };
-        code(keys.file.write(bytes, offset))
+        code(keys.write(bytes, offset))
     })
 }
 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: i64) -> c_int {
-    with(file, SQLITE_IOERR, |keys| code(keys.file.truncate(size)))
+    with(file, SQLITE_IOERR, |keys| code(keys.truncate(size)))
 }
 
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
-    with(file, SQLITE_IOERR_FSYNC, |keys| {
-        let synced = keys.file.sync();
-        if synced.is_ok() && std::mem::take(&mut keys.is_new_journal) {
-            let folder = folder().map(|folder| folder.sync());
-            return if matches!(folder, Some(Ok(()))) { SQLITE_OK } else { SQLITE_IOERR_FSYNC };
-        }
-        code(synced)
-    })
+    with(file, SQLITE_IOERR_FSYNC, |keys| code(keys.sync()))
 }
 
 unsafe extern "C" fn file_size(file: *mut sqlite3_file, size: *mut i64) -> c_int {
     with(file, SQLITE_IOERR, |keys| {
         // SAFETY: a place for the size.
-        code(keys.file.size().map(|now| unsafe { *size = now }))
+        code(keys.size().map(|now| unsafe { *size = now }))
     })
 }
 
@@ -282,7 +354,8 @@ unsafe extern "C" fn access(
     guarded("sqlite", SQLITE_IOERR, || {
         // SAFETY: as SQLite calls us.
         let folder = folder().filter(|_| unsafe { is_journal(name) });
-        let has = match folder.map(|folder| folder.has_beside(JOURNAL)) {
+        // As for SQLite's own file system, an empty one is none.
+        let has = match folder.map(|folder| folder.holds_beside(JOURNAL)) {
             Some(Ok(has)) => has,
             Some(Err(error)) if !error.is_missing => return SQLITE_IOERR_ACCESS,
             _ => false,

@@ -28,16 +28,22 @@ const LOOKS: u64 = 32;
 /// met counts as new.
 const KNOWN: Duration = Duration::from_secs(60);
 
+/// A longer chain is hashed each time that it is met.
+const LONGEST_COMPARED: usize = 16 << 10;
+
 /// Which chains are there, as far as this process knows.
 pub(super) struct Chains {
     known: Mutex<Recent<[u8; 32], Instant>>,
+    /// The one that was met last, and its hash: most programs meet one again and again.
+    last: Mutex<Option<(Vec<u8>, [u8; 32])>>,
     /// The folder, and beside which record it is.
     folder: Mutex<Option<[Arc<Folder>; 2]>>,
 }
 
 impl Chains {
     pub(super) fn new() -> Self {
-        Self { known: Mutex::new(Recent::new(256)), folder: Mutex::new(None) }
+        let known = Mutex::new(Recent::new(256));
+        Self { known, last: Mutex::new(None), folder: Mutex::new(None) }
     }
 
     /// Keeps a chain in the folder beside the record, if that may be written to (`is_free`). The name
@@ -52,9 +58,7 @@ impl Chains {
         if octets == 0 || octets > LONGEST {
             return None;
         }
-        let mut hash = Sha256::new();
-        chain.iter().for_each(|der| hash.update(der));
-        let hash: [u8; 32] = hash.finalize().into();
+        let hash = self.hash(chain, octets);
         let name = HEXLOWER.encode(&hash);
         let known = soon(&self.known).and_then(|known| known.get(&hash));
         if known.is_none_or(|at| at.elapsed() > KNOWN) {
@@ -68,6 +72,23 @@ impl Chains {
         Some(name)
     }
 
+    fn hash(&self, chain: &[&[u8]], octets: usize) -> [u8; 32] {
+        if let Some(last) = soon(&self.last)
+            && let Some((_, hash)) = last.as_ref().filter(|(of, _)| is_of(chain, of))
+        {
+            return *hash;
+        }
+        let mut hash = Sha256::new();
+        chain.iter().for_each(|der| hash.update(der));
+        let hash = hash.finalize().into();
+        if octets <= LONGEST_COMPARED {
+            let met = Some((chain.concat(), hash));
+            let before = soon(&self.last).map(|mut last| std::mem::replace(&mut *last, met));
+            drop(before);
+        }
+        hash
+    }
+
     /// Kept, because folders stay open.
     fn folder(&self, beside: &Arc<Folder>) -> Option<Arc<Folder>> {
         let mut known = soon(&self.folder)?;
@@ -78,6 +99,12 @@ impl Chains {
         *known = Some([Arc::clone(beside), Arc::clone(&folder)]);
         Some(folder)
     }
+}
+
+/// Whether these are all the octets of a chain.
+fn is_of(chain: &[&[u8]], octets: &[u8]) -> bool {
+    let rest = chain.iter().try_fold(octets, |rest, der| rest.strip_prefix(*der));
+    rest.is_some_and(<[u8]>::is_empty)
 }
 
 fn store(folder: &Folder, name: &str, chain: &[&[u8]]) -> Option<()> {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peerkey_core::record::{self, Draft, Stamp, Who};
+use peerkey_core::record::{self, Draft, MAX_LINE, Stamp, Who};
 use peerkey_core::verdict::Verdict;
 
 use crate::fork::{PerProcess, process_id};
@@ -72,6 +72,8 @@ struct Process {
     place: Mutex<Option<Place>>,
     rotating: AtomicBool,
     chains: Chains,
+    /// Room for a line: it is not asked for again and again.
+    room: Mutex<String>,
 }
 
 /// Where a user's record is.
@@ -120,7 +122,8 @@ impl Record {
         let (id, millis) = process.ids.next();
         let dropped = process.dropped.swap(0, Ordering::Relaxed);
         let stamp = Stamp { id: &id, millis, first: entry.first, chain: chain.as_deref(), dropped };
-        let line = entry.draft.line(entry.verdict, &stamp);
+        let room = soon(&process.room).map(|mut room| std::mem::take(&mut *room));
+        let line = entry.draft.line(entry.verdict, &stamp, room.unwrap_or_default());
         let append = |file: &File| self.append(process, file, line.as_bytes());
         let mut kept = file.as_ref().is_some_and(|file| append(file));
         for _ in 0..TRIES {
@@ -137,6 +140,7 @@ impl Record {
         if !kept && !sent {
             process.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
         }
+        process.keep_room(line);
     }
 
     /// Writes down something that is no decision: what happened, and in words. The host's `errno` stays.
@@ -199,6 +203,7 @@ impl Record {
             place: Mutex::new(None),
             rotating: AtomicBool::new(false),
             chains: Chains::new(),
+            room: Mutex::new(String::new()),
         })
     }
 }
@@ -208,5 +213,13 @@ impl Process {
         // It is closed without the lock.
         let forgotten = soon(&self.place).and_then(|mut place| place.take());
         drop(forgotten);
+    }
+
+    /// Keeps the room of a line for the next one, unless it is out of the common.
+    fn keep_room(&self, line: String) {
+        if line.capacity() <= MAX_LINE / 4 {
+            let before = soon(&self.room).map(|mut room| std::mem::replace(&mut *room, line));
+            drop(before);
+        }
     }
 }

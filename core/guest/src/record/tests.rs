@@ -392,14 +392,19 @@ fn a_chain_is_kept_once_under_its_hash() {
         write(&desk.books, &desk.record, "one", &chain);
     }
     write(&desk.books, &desk.record, "two", &[vec![7; 200 << 10]]);
+    // Neither its beginning nor what begins with it is the one that was met last.
+    write(&desk.books, &desk.record, "three", &chain[..1]);
+    write(&desk.books, &desk.record, "four", &chain);
     let lines = desk.lines("record.jsonl");
     let name = lines[0]["chain"].as_str().unwrap().to_owned();
     assert_eq!(lines[1]["chain"], lines[0]["chain"]);
     assert_eq!(lines[2]["chain"], Value::Null);
+    assert!(lines[3]["chain"].is_string() && lines[3]["chain"] != lines[0]["chain"]);
+    assert_eq!(lines[4]["chain"], lines[0]["chain"]);
     let folder = desk.file("chains");
     let names: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, [name.as_str()]);
+    assert_eq!(names.len(), 2);
     assert_eq!((mode(&folder), mode(&folder.join(&name))), (0o700, 0o600));
     let pem = fs::read_to_string(folder.join(name)).unwrap();
     assert!(
