@@ -8,6 +8,7 @@ use peerkey_tests::firefox::Firefox;
 use peerkey_tests::nss::Nss;
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, Visit};
+use peerkey_tests::readme;
 use peerkey_tests::run::run;
 use peerkey_tests::site::{Peerkey, Site};
 
@@ -198,6 +199,7 @@ fn one_policy_one_answer() {
         "who", "peer", "curl", "s_client", "NSS 3.87", "NSS 3.125", "Firefox"
     );
     let mut wrong = Vec::new();
+    let mut tallies = [Tally::default(); 3];
     for case in world.cases() {
         let site = site(&world.files(), &whole(&case.policy));
         site.write("trust.pem", world.web.pem());
@@ -217,6 +219,7 @@ fn one_policy_one_answer() {
             );
             writeln!(table, "{}", line.trim_end()).unwrap();
             let [curl, nss @ ..] = [all[0], all[2], all[3], all[4]];
+            tallies.iter_mut().zip(nss).for_each(|(tally, answer)| tally.count(curl, answer));
             let exact = match case.told {
                 Exactly => &nss[..],
                 StricterInFirefox => &nss[..2],
@@ -230,4 +233,38 @@ fn one_policy_one_answer() {
     }
     std::fs::write(artifacts::target_folder().join("nss-parity.txt"), &table).unwrap();
     assert!(wrong.is_empty(), "{}\n\n{table}", wrong.join("\n"));
+    hold_readme(&tallies);
+}
+
+/// How often a program of NSS's answered as curl did, and how otherwise.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    same: usize,
+    stricter: usize,
+    laxer: usize,
+}
+
+impl Tally {
+    fn count(&mut self, curl: bool, answer: bool) {
+        *match (curl, answer) {
+            (true, false) => &mut self.stricter,
+            (false, true) => &mut self.laxer,
+            _ => &mut self.same,
+        } += 1;
+    }
+}
+
+/// Holds README's table to what was measured, or writes it anew.
+fn hold_readme(tallies: &[Tally; 3]) {
+    let names = ["tstclnt, Debian's NSS", "tstclnt, Firefox's NSS", "Firefox ESR"];
+    let mut text =
+        String::from("| program | answers as curl | stricter | laxer |\n|---|---|---|---|\n");
+    for (name, Tally { same, stricter, laxer }) in names.iter().zip(tallies) {
+        writeln!(text, "| {name} | {same} | {stricter} | {laxer} |").unwrap();
+    }
+    if readme::is_written() {
+        readme::write("nss", &text);
+    } else {
+        assert_eq!(readme::block("nss"), text, "README is not what was measured (make table)");
+    }
 }
