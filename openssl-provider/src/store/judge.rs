@@ -15,6 +15,7 @@ use super::{Found, purpose};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
+use crate::evp::HostCrypto;
 use crate::facts::Facts;
 use crate::native::{self, tell};
 use crate::params::OnError;
@@ -92,7 +93,7 @@ fn with_decision<T>(
         };
         let mut decision = Decision::at_store(policy, &query, crypto)
             .map_err(|error| openssl.policies.explain(&error))?;
-        let asked = Asked { policy, facts: &facts, query: &query, crypto };
+        let asked = Asked { policy, facts: &facts, query: &query, host: &host, crypto };
         body(asked, &mut decision).map(Ok)
     })
 }
@@ -103,6 +104,7 @@ struct Asked<'q> {
     policy: &'q Compiled,
     facts: &'q Facts<'q>,
     query: &'q Query,
+    host: &'q HostCrypto<'q>,
     crypto: &'q dyn Crypto,
 }
 
@@ -156,7 +158,7 @@ impl<'a> Judge<'a> {
         // A grant has looked for a way of its own, and at every certificate on it.
         if !self.found.overruled
             && let Some((at, reason)) =
-                ruled_out(self.context, asked.policy, decision, Certified::read)?
+                ruled_out(self.context, asked.policy, decision, |one| asked.host.read(one))?
         {
             let holds = application == Application::Accepts
                 && native::again_without(self.context, asked.facts, decision)?;
