@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
         let holds = (!passed_over || self.found.overruled) && !is_only_monitored(&verdict);
         let (question, presented) = (Question::from(asked.query), &asked.facts.presented);
         self.decided(asked.policy, question, presented, &application, holds)
-            .with(&asked.query.evidence, asked.crypto)
+            .with(Some(&asked.query.evidence), asked.crypto)
             .record(&verdict);
         Ok(match verdict.outcome() {
             Outcome::Accept(_) => None,
@@ -190,17 +190,10 @@ impl<'a> Judge<'a> {
         native: &'d Application,
         holds: bool,
     ) -> Decided<'d> {
-        Decided {
-            context: self.context,
-            policy: Some(policy),
-            question: Some(question),
-            presented,
-            evidence: None,
-            crypto: None,
-            native,
-            level: Level::Store,
-            enforced: holds && (self.always || !self.is_lenient()),
-        }
+        let enforced = holds && (self.always || !self.is_lenient());
+        Decided::new(self.context, Level::Store, native, enforced)
+            .under(Some(policy))
+            .about(Some(question), presented)
     }
 
     /// Whether a TLS program switched verification off.
