@@ -111,16 +111,7 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Stop> {
         // Of another program or version: not damaged, and not ours to move.
         Err(error) => return Err(error.clone().into()),
     };
-    let Some(why) = why else {
-        if desk.system && desk.read().is_err() {
-            desk.publish(&desk.write()?)?;
-            let published = desk.published()?;
-            desk.screen.print(&format!("published again: {}\n", published.display()))?;
-            return Ok(FINE);
-        }
-        desk.screen.print(&format!("{} is whole; nothing was changed\n", path.display()))?;
-        return Ok(FINE);
-    };
+    let Some(why) = why else { return whole(desk, &path) };
     let fresh = suffixed(&path, &format!("repaired-{}", std::process::id()));
     let _ = fs::remove_file(&fresh);
     let mut saved = 0;
@@ -141,6 +132,18 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Stop> {
     desk.publish(&keys)?;
     let left = keys.count(&Filter::default())?;
     said(desk, &path, &aside, &printable(&why.replace('\n', " ")), saved.max(left))
+}
+
+/// Of a whole file of the machine's only what is published of it may be damaged.
+fn whole(desk: &Desk<'_>, path: &Path) -> Result<u8, Stop> {
+    let words = if desk.system && desk.read().is_err() {
+        desk.publish(&desk.write()?)?;
+        format!("published again: {}\n", desk.published()?.display())
+    } else {
+        format!("{} is whole; nothing was changed\n", path.display())
+    };
+    desk.screen.print(&words)?;
+    Ok(FINE)
 }
 
 fn said(desk: &Desk<'_>, path: &Path, aside: &Path, why: &str, saved: u64) -> Result<u8, Stop> {
