@@ -16,29 +16,7 @@ const HEAD: &str = "| program | version | TLS library | how it says whom it expe
 
 /// Holds README to what was measured, or writes it anew: what differs.
 pub(crate) fn hold(report: &Report) -> Vec<String> {
-    let Some(text) = report.rows().map(|rows| text(&rows)) else { return Vec::new() };
-    if readme::is_written() {
-        readme::write(NAME, &text);
-        return Vec::new();
-    }
-    differences(&readme::block(NAME), &text)
-}
-
-/// Line by line. A row of another version of its program is no difference: README says of which it is.
-fn differences(says: &str, measured: &str) -> Vec<String> {
-    let of_another_version = |(says, measured): (&str, &str)| {
-        let [says, measured] = [says, measured].map(|row| row.split(" | ").take(2).collect());
-        let [says, measured]: [Vec<_>; 2] = [says, measured];
-        says.len() == 2 && measured.len() == 2 && says[0] == measured[0] && says[1] != measured[1]
-    };
-    let pairs = says.lines().zip(measured.lines());
-    let differ = pairs.filter(|pair| pair.0 != pair.1 && !of_another_version(*pair));
-    let mut wrong: Vec<_> =
-        differ.map(|(says, measured)| format!("- {says}\n+ {measured}")).collect();
-    if says.lines().count() != measured.lines().count() {
-        wrong.push("another number of lines".into());
-    }
-    wrong
+    report.rows().map(|rows| readme::hold(NAME, &text(&rows))).unwrap_or_default()
 }
 
 fn text(rows: &[(&Program, &Facts, Shows)]) -> String {

@@ -2,6 +2,7 @@
 //! exactly; and never a laxer one. The table goes to target/nss-parity.txt.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use peerkey_tests::artifacts;
 use peerkey_tests::firefox::Firefox;
@@ -256,15 +257,30 @@ impl Tally {
 
 /// Holds README's table to what was measured, or writes it anew.
 fn hold_readme(tallies: &[Tally; 3]) {
-    let names = ["tstclnt, Debian's NSS", "tstclnt, Firefox's NSS", "Firefox ESR"];
-    let mut text =
-        String::from("| program | answers as curl | stricter | laxer |\n|---|---|---|---|\n");
-    for (name, Tally { same, stricter, laxer }) in names.iter().zip(tallies) {
-        writeln!(text, "| {name} | {same} | {stricter} | {laxer} |").unwrap();
+    let nss = version(Command::new("dpkg-query").args(["-W", "-f", "${Version}", "libnss3"]));
+    let firefox = version(Command::new("/usr/bin/firefox-esr").arg("--version"));
+    let programs = [
+        ("tstclnt, Debian's NSS", &nss),
+        ("tstclnt, Firefox's NSS", &firefox),
+        ("Firefox ESR", &firefox),
+    ];
+    let mut text = String::from(
+        "| program | version | answers as curl | stricter | laxer |\n|---|---|---|---|---|\n",
+    );
+    for ((name, version), Tally { same, stricter, laxer }) in programs.iter().zip(tallies) {
+        writeln!(text, "| {name} | {version} | {same} | {stricter} | {laxer} |").unwrap();
     }
-    if readme::is_written() {
-        readme::write("nss", &text);
-    } else {
-        assert_eq!(readme::block("nss"), text, "README is not what was measured (make table)");
-    }
+    let wrong = readme::hold("nss", &text);
+    assert!(
+        wrong.is_empty(),
+        "README is not what was measured (make table):\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// The first number with a dot in it.
+fn version(command: &mut Command) -> String {
+    let said = run(command).stdout;
+    let mut words = said.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.find(|word| word.contains('.')).expect("a version").to_owned()
 }
