@@ -13,7 +13,7 @@ endif
 FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
 
-.PHONY: help build test demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
+.PHONY: help build test table demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
 .PHONY: pages deb rpm test-packages package-deps
 
 help: ## lists the targets
@@ -29,6 +29,10 @@ test: rust test-deps ## everything: unit tests, and real programs against real s
 	$(CARGO) build --locked --package peerkey
 	$(CARGO) test --locked --workspace
 	@cat target/matrix.txt target/nss-parity.txt
+
+table: rust test-deps ## writes what README says of programs anew, as the tests measure it
+	PEERKEY_BLESS=1 $(CARGO) test --locked --quiet --package peerkey-tests --test matrix
+	PEERKEY_BLESS=1 $(CARGO) test --locked --quiet --package peerkey-tests --test nss one_policy_one_answer
 
 demo: build test-deps ## a table of programs that follow one policy
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin demo

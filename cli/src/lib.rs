@@ -18,6 +18,7 @@ pub mod question;
 pub mod record;
 pub mod render;
 pub mod screen;
+pub mod self_signed;
 pub mod testfile;
 pub mod transfer;
 pub mod trouble;

@@ -24,23 +24,23 @@ use crate::openssl::OpenSsl;
 /// A verification that is decided.
 pub(crate) struct Decided<'d> {
     /// It.
-    pub(crate) context: Context<'d>,
+    context: Context<'d>,
     /// The policy, if one could be read.
-    pub(crate) policy: Option<&'d Compiled>,
+    policy: Option<&'d Compiled>,
     /// What was asked, as far as that could be told.
-    pub(crate) question: Option<Question<'d>>,
+    question: Option<Question<'d>>,
     /// The certificates as the peer presented them.
-    pub(crate) presented: &'d [Certified<'d>],
+    presented: &'d [Certified<'d>],
     /// The same as it was read, where that is at hand.
-    pub(crate) evidence: Option<&'d Evidence>,
+    evidence: Option<&'d Evidence>,
     /// To tell keys.
-    pub(crate) crypto: Option<&'d dyn Crypto>,
+    crypto: Option<&'d dyn Crypto>,
     /// What the program's own verification says.
-    pub(crate) native: &'d Application,
+    native: &'d Application,
     /// Where it took place.
-    pub(crate) level: Level,
+    level: Level,
     /// Whether the verdict holds the program to it.
-    pub(crate) enforced: bool,
+    enforced: bool,
 }
 
 /// A decision that waits for the end of its handshake.
@@ -54,9 +54,43 @@ pub(crate) struct Noted {
 const LONGEST: usize = 128 << 10;
 
 impl<'d> Decided<'d> {
-    /// With what came with the key, and what tells keys.
-    pub(crate) fn with(self, evidence: &'d Evidence, crypto: &'d dyn Crypto) -> Self {
-        Self { evidence: Some(evidence), crypto: Some(crypto), ..self }
+    /// A verification with this outcome, of which nothing else is known.
+    pub(crate) fn new(
+        context: Context<'d>,
+        level: Level,
+        native: &'d Application,
+        enforced: bool,
+    ) -> Self {
+        Self {
+            context,
+            policy: None,
+            question: None,
+            presented: &[],
+            evidence: None,
+            crypto: None,
+            native,
+            level,
+            enforced,
+        }
+    }
+
+    /// Under this policy.
+    pub(crate) fn under(self, policy: Option<&'d Compiled>) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// About this question, of which these certificates were presented.
+    pub(crate) fn about(
+        self,
+        question: Option<Question<'d>>,
+        presented: &'d [Certified<'d>],
+    ) -> Self {
+        Self { question, presented, ..self }
+    }
+
+    /// With what came with the key, as far as it could be read, and what tells keys.
+    pub(crate) fn with(self, evidence: Option<&'d Evidence>, crypto: &'d dyn Crypto) -> Self {
+        Self { evidence, crypto: Some(crypto), ..self }
     }
 
     /// Writes it into the record, if the policy says so. Where there is none, refusals are.
@@ -146,19 +180,7 @@ pub(crate) fn undecided(
     let verdict = Verdict::cannot_decide(why.0.clone());
     let native = native.unwrap_or(&Application::NotAsked);
     let record = |question: Option<Question<'_>>, presented: &[Certified<'_>]| {
-        let (policy, evidence, crypto) = (None, None, None);
-        let decided = Decided {
-            context,
-            policy,
-            question,
-            presented,
-            evidence,
-            crypto,
-            native,
-            level,
-            enforced,
-        };
-        decided.record(&verdict);
+        Decided::new(context, level, native, enforced).about(question, presented).record(&verdict);
     };
     guarded("record_undecided", (), || {
         let facts = openssl.quietly(|| match level {

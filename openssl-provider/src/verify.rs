@@ -130,6 +130,35 @@ impl<'a> Judge<'a> {
                 return Ok(self.refuse(reason, None));
             }
         }
+        let (returned, application, depth) = self.ask_the_program(asked, decision, consults)?;
+        let verdict = self.conclude(decision, &application)?;
+        match verdict.outcome() {
+            Outcome::Accept(_) if returned == 1 => {
+                let seen = decision.sightings(&application, &verdict);
+                let seen = seen.map_err(|error| self.explain(&error))?;
+                return Ok(self.accept(asked, seen, &application, &verdict));
+            }
+            Outcome::Accept(_) | Outcome::Reject(Reason::Application(_)) => {}
+            Outcome::Reject(_) => self.remember_held(decision, &application, &verdict)?,
+        }
+        self.record(asked, &application, &verdict);
+        Ok(match verdict.outcome() {
+            Outcome::Accept(_) => returned,
+            Outcome::Reject(reason @ Reason::Application(_)) => {
+                self.as_the_program_says(reason, returned)
+            }
+            Outcome::Reject(reason) => self.refuse(reason, depth),
+        })
+    }
+
+    /// Has the program's own verification run: what it returned and what it comes to; and where in its chain
+    /// a CA stands that is ruled out, if its word counts (`consults`).
+    fn ask_the_program(
+        &mut self,
+        asked: Asked<'_>,
+        decision: &mut Decision<'_>,
+        consults: bool,
+    ) -> Result<(c_int, Application, Option<usize>), CannotDecide> {
         let native = native::run(self.context, asked.facts, decision)?;
         let native = self.native.insert(native).clone();
         if let Some(failed) = native.failed {
@@ -147,24 +176,7 @@ impl<'a> Judge<'a> {
         {
             application = Application::RuledOut(reason.clone());
         }
-        let verdict = self.conclude(decision, &application)?;
-        match verdict.outcome() {
-            Outcome::Accept(_) if native.returned == 1 => {
-                let seen = decision.sightings(&application, &verdict);
-                let seen = seen.map_err(|error| self.explain(&error))?;
-                return Ok(self.accept(asked, seen, &application, &verdict));
-            }
-            Outcome::Accept(_) | Outcome::Reject(Reason::Application(_)) => {}
-            Outcome::Reject(_) => self.remember_held(decision, &application, &verdict)?,
-        }
-        self.record(asked, &application, &verdict);
-        Ok(match verdict.outcome() {
-            Outcome::Accept(_) => native.returned,
-            Outcome::Reject(reason @ Reason::Application(_)) => {
-                self.as_the_program_says(reason, native.returned)
-            }
-            Outcome::Reject(reason) => self.refuse(reason, broken.map(|(depth, _)| depth)),
-        })
+        Ok((native.returned, application, broken.map(|(depth, _)| depth)))
     }
 
     /// Accepts; what was seen is written once the handshake has finished.
@@ -180,7 +192,7 @@ impl<'a> Judge<'a> {
         let is_first = seen.iter().any(|sighting| sighting.seen == Seen::First) && ssl.is_some();
         let decided = self
             .decided(asked.about(), application, verdict)
-            .with(&asked.query.evidence, asked.crypto);
+            .with(Some(&asked.query.evidence), asked.crypto);
         if let (false, Some(ssl)) = (seen.is_empty(), ssl) {
             let insists = self.always || !self.is_lenient();
             // A first key that loses is not to be resumed either.
@@ -203,7 +215,7 @@ impl<'a> Judge<'a> {
 
     fn record(&self, asked: Asked<'_>, application: &Application, verdict: &Verdict) {
         self.decided(asked.about(), application, verdict)
-            .with(&asked.query.evidence, asked.crypto)
+            .with(Some(&asked.query.evidence), asked.crypto)
             .record(verdict);
     }
 
@@ -217,17 +229,10 @@ impl<'a> Judge<'a> {
         let passed_over = matches!(verdict.outcome(), Outcome::Reject(Reason::Application(_)))
             && self.native.as_ref().is_some_and(|native| native.returned == 1);
         let holds = self.always || (!self.is_lenient() && !passed_over);
-        Decided {
-            context: self.context,
-            policy: policy.map(|policy| &**policy),
-            question,
-            presented,
-            evidence: None,
-            crypto: None,
-            native,
-            level: Level::Handshake,
-            enforced: holds && !is_only_monitored(verdict),
-        }
+        let enforced = holds && !is_only_monitored(verdict);
+        Decided::new(self.context, Level::Handshake, native, enforced)
+            .under(policy.map(|policy| &**policy))
+            .about(question, presented)
     }
 
     /// Writes a stranger's key down that a person has to accept. Where that fails, the person has to name

@@ -81,8 +81,9 @@ impl<'w> Watch<'w> {
             };
             let presented = &facts.presented;
             let evidence = query.as_ref().ok().map(|query| &query.evidence);
-            let decided = self.decided(Some(question), presented, &application);
-            Decided { evidence, crypto: Some(crypto), ..decided }.record(&verdict);
+            self.decided(Some(question), presented, &application)
+                .with(evidence, crypto)
+                .record(&verdict);
         });
     }
 
@@ -146,16 +147,9 @@ impl<'w> Watch<'w> {
         let lenient = self.context.ssl().is_some_and(Ssl::verifies_nothing);
         let monitors = self.policy.meta().mode == peerkey_core::rule::Mode::Monitor;
         let passed_over = self.returned == 1 && *native != Application::Accepts;
-        Decided {
-            context: self.context,
-            policy: Some(self.policy),
-            question,
-            presented,
-            evidence: None,
-            crypto: None,
-            native,
-            level: Level::Handshake,
-            enforced: !monitors && !lenient && !passed_over,
-        }
+        let enforced = !monitors && !lenient && !passed_over;
+        Decided::new(self.context, Level::Handshake, native, enforced)
+            .under(Some(self.policy))
+            .about(question, presented)
     }
 }

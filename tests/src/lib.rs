@@ -16,6 +16,7 @@ pub mod nss;
 pub mod pkcs11;
 pub mod pki;
 pub mod program;
+pub mod readme;
 pub mod run;
 pub mod scene;
 pub mod server;

@@ -156,47 +156,67 @@ impl Whole {
             "enforce": enforce(&self.meta),
             "log": self.meta.log.as_str(),
             "default": self.default,
-            "rules": self.rules.iter().map(|rule| json!({
-                "peers": rule.peers,
-                "protocols": rule.protocols,
-                "applications": rule.applications,
-                "role": rule.role,
-                "until": rule.until.map(rfc3339),
-                "monitored": rule.monitored,
-                "accept": rule.accept,
-                "place": rule.place,
-            })).collect::<Vec<_>>(),
-            "authorities": self.authorities.iter().map(|authority| json!({
-                "name": authority.name,
-                "kind": authority.kind,
-                "peers": authority.peers,
-                "protocols": authority.protocols,
-                "until": authority.until.map(rfc3339),
-                "anchors": authority.anchors,
-                "crls": authority.crls,
-                "bindings": authority.bindings,
-                "place": place(authority),
-            })).collect::<Vec<_>>(),
-            "constraints": self.constraints.iter().map(|constraint| json!({
-                "keys": constraint.keys,
-                "peers": constraint.peers,
-                "protocols": constraint.protocols,
-                "until": constraint.until.map(rfc3339),
-                "place": constraint.place,
-            })).collect::<Vec<_>>(),
-            "denials": self.denials.iter().map(|denial| json!({
-                "what": denial.what,
-                "value": denied(denial),
-                "reason": denial.reason,
-                "until": denial.until.map(rfc3339),
-                "place": denial.place,
-            })).collect::<Vec<_>>(),
-            "sources": self.sources.iter().map(|source| json!({
-                "path": source.path,
-                "sha256": hex(&source.sha256),
-            })).collect::<Vec<_>>(),
+            "rules": self.rules.iter().map(rule_document).collect::<Vec<_>>(),
+            "authorities": self.authorities.iter().map(authority_document).collect::<Vec<_>>(),
+            "constraints": self.constraints.iter().map(constraint_document).collect::<Vec<_>>(),
+            "denials": self.denials.iter().map(denial_document).collect::<Vec<_>>(),
+            "sources": self.sources.iter().map(source_document).collect::<Vec<_>>(),
         })
     }
+}
+
+fn rule_document(rule: &RuleRow) -> Value {
+    json!({
+        "peers": rule.peers,
+        "protocols": rule.protocols,
+        "applications": rule.applications,
+        "role": rule.role,
+        "until": rule.until.map(rfc3339),
+        "monitored": rule.monitored,
+        "accept": rule.accept,
+        "place": rule.place,
+    })
+}
+
+fn authority_document(authority: &AuthorityRow) -> Value {
+    json!({
+        "name": authority.name,
+        "kind": authority.kind,
+        "peers": authority.peers,
+        "protocols": authority.protocols,
+        "until": authority.until.map(rfc3339),
+        "anchors": authority.anchors,
+        "crls": authority.crls,
+        "bindings": authority.bindings,
+        "place": place(authority),
+    })
+}
+
+fn constraint_document(constraint: &ConstraintRow) -> Value {
+    json!({
+        "keys": constraint.keys,
+        "peers": constraint.peers,
+        "protocols": constraint.protocols,
+        "until": constraint.until.map(rfc3339),
+        "place": constraint.place,
+    })
+}
+
+fn denial_document(denial: &DenialRow) -> Value {
+    json!({
+        "what": denial.what,
+        "value": denied(denial),
+        "reason": denial.reason,
+        "until": denial.until.map(rfc3339),
+        "place": denial.place,
+    })
+}
+
+fn source_document(source: &SourceRow) -> Value {
+    json!({
+        "path": source.path,
+        "sha256": hex(&source.sha256),
+    })
 }
 
 fn enforce(meta: &Meta) -> &'static str {

@@ -46,9 +46,9 @@ pub struct Call<'a> {
 
 /// Why there is nothing to ask about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble(String);
+pub struct CallError(String);
 
-impl Trouble {
+impl CallError {
     fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -60,15 +60,15 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for CallError {}
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for CallError {
     fn from(error: io::Error) -> Self {
         Self(match error.kind() {
             ErrorKind::TimedOut => "no answer in time".into(),
@@ -80,7 +80,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// Calls the server, and finishes a TLS handshake with it.
-pub fn call(call: &Call<'_>) -> Result<Presented, Trouble> {
+pub fn call(call: &Call<'_>) -> Result<Presented, CallError> {
     let mut wire = wire::Wire::open(call.target, call.timeout)?;
     let address = wire.peer_address()?;
     let starttls = starttls::which(call.protocol, call.target.port);
@@ -89,12 +89,12 @@ pub fn call(call: &Call<'_>) -> Result<Presented, Trouble> {
         // An XMPP stream is addressed to a domain, and a domain must be named.
         let domain = call.name.map_or(call.target.host.as_str(), HostName::as_str);
         dialogue.run(&mut wire, &starttls::Names { domain, client }).map_err(|why| {
-            Trouble(format!("cannot start TLS with {} ({}): {why}", call.target, dialogue.name()))
+            CallError(format!("cannot start TLS with {} ({}): {why}", call.target, dialogue.name()))
         })?;
     }
     let offered = tls::alpn(call.protocol);
     let shown = tls::handshake(wire, call.name, offered)
-        .map_err(|why| Trouble(format!("no TLS with {}: {why}", call.target)))?;
+        .map_err(|why| CallError(format!("no TLS with {}: {why}", call.target)))?;
     Ok(Presented {
         chain: shown.chain,
         address,

@@ -8,7 +8,7 @@ use peerkey_core::certificate::printable;
 use peerkey_core::peer::HostName;
 use peerkey_core::protocol::Protocol;
 
-use super::Trouble;
+use super::CallError;
 use crate::library;
 
 /// What the server showed.
@@ -38,11 +38,11 @@ pub(super) fn handshake<S: Read + Write>(
     stream: S,
     name: Option<&HostName>,
     alpn: &[u8],
-) -> Result<Shown, Trouble> {
+) -> Result<Shown, CallError> {
     let ssl =
-        client(name, alpn).map_err(|error| Trouble::new(format!("OpenSSL failed: {error}")))?;
+        client(name, alpn).map_err(|error| CallError::new(format!("OpenSSL failed: {error}")))?;
     let mut tls = SslStream::new(ssl, stream)
-        .map_err(|error| Trouble::new(format!("OpenSSL failed: {error}")))?;
+        .map_err(|error| CallError::new(format!("OpenSSL failed: {error}")))?;
     tls.connect().map_err(|error| describe(&error))?;
     let ssl = tls.ssl();
     let shown = Shown {
@@ -72,26 +72,26 @@ fn client(name: Option<&HostName>, alpn: &[u8]) -> Result<Ssl, ErrorStack> {
     Ok(ssl)
 }
 
-fn presented(ssl: &SslRef) -> Result<Vec<Vec<u8>>, Trouble> {
-    let unreadable = |error| Trouble::new(format!("a certificate is not readable: {error}"));
+fn presented(ssl: &SslRef) -> Result<Vec<Vec<u8>>, CallError> {
+    let unreadable = |error| CallError::new(format!("a certificate is not readable: {error}"));
     let chain = ssl.peer_cert_chain().map(|chain| chain.iter().map(|c| c.to_der()).collect());
     let chain: Vec<_> = chain.unwrap_or_else(|| Ok(Vec::new())).map_err(unreadable)?;
     if chain.is_empty() {
-        return Err(Trouble::new("the server showed no certificate"));
+        return Err(CallError::new("the server showed no certificate"));
     }
     Ok(chain)
 }
 
 /// The cause as a person would put it.
-fn describe(error: &ssl::Error) -> Trouble {
+fn describe(error: &ssl::Error) -> CallError {
     if let Some(error) = error.io_error() {
         return std::io::Error::from(error.kind()).into();
     }
     let Some(stack) = error.ssl_error() else {
-        return Trouble::new("the server hung up during the handshake");
+        return CallError::new("the server hung up during the handshake");
     };
     let reason = stack.errors().iter().find_map(|e| e.reason()).unwrap_or("handshake failure");
-    Trouble::new(match reason {
+    CallError::new(match reason {
         "wrong version number" | "packet length too long" => {
             format!("what answers there does not speak TLS ({reason})")
         }

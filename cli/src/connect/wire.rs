@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Trouble;
+use super::CallError;
 use super::target::Target;
 
 /// A connection. Each read and write fails once the deadline is past.
@@ -18,7 +18,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Connects to the first address of the target that answers.
-    pub(super) fn open(target: &Target, timeout: Duration) -> Result<Self, Trouble> {
+    pub(super) fn open(target: &Target, timeout: Duration) -> Result<Self, CallError> {
         let deadline = Instant::now() + timeout;
         let addresses = resolve(target, timeout)?;
         let mut last = None;
@@ -31,19 +31,19 @@ impl Wire {
         }
         Err(match last {
             Some((address, error)) => {
-                Trouble::new(format!("cannot connect to {address}: {}", Trouble::from(error)))
+                CallError::new(format!("cannot connect to {address}: {}", CallError::from(error)))
             }
-            None => Trouble::new(format!("{} has no address", target.host)),
+            None => CallError::new(format!("{} has no address", target.host)),
         })
     }
 
     /// The address at the other end.
-    pub(super) fn peer_address(&self) -> Result<IpAddr, Trouble> {
+    pub(super) fn peer_address(&self) -> Result<IpAddr, CallError> {
         Ok(self.socket.peer_addr()?.ip())
     }
 
     /// The address at this end.
-    pub(super) fn own_address(&self) -> Result<IpAddr, Trouble> {
+    pub(super) fn own_address(&self) -> Result<IpAddr, CallError> {
         Ok(self.socket.local_addr()?.ip())
     }
 }
@@ -78,7 +78,7 @@ fn timed_out(error: io::Error) -> io::Error {
 }
 
 /// The resolver has no time-out of its own to set, so it runs beside us.
-fn resolve(target: &Target, timeout: Duration) -> Result<Vec<SocketAddr>, Trouble> {
+fn resolve(target: &Target, timeout: Duration) -> Result<Vec<SocketAddr>, CallError> {
     if let Ok(address) = target.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, target.port)]);
     }
@@ -91,7 +91,7 @@ fn resolve(target: &Target, timeout: Duration) -> Result<Vec<SocketAddr>, Troubl
     });
     match receive.recv_timeout(timeout) {
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(Trouble::new(format!("cannot look up {}: {error}", target.host))),
-        Err(_) => Err(Trouble::new(format!("cannot look up {}: no answer in time", target.host))),
+        Ok(Err(error)) => Err(CallError::new(format!("cannot look up {}: {error}", target.host))),
+        Err(_) => Err(CallError::new(format!("cannot look up {}: no answer in time", target.host))),
     }
 }

@@ -2,7 +2,6 @@
 
 pub mod database;
 pub mod exceptions;
-pub mod library;
 pub mod place;
 pub mod policies;
 pub mod running;

@@ -8,14 +8,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use openssl::asn1::Asn1Time;
-use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{Ssl, SslContext, SslMethod};
-use openssl::x509::{X509, X509NameBuilder};
+use openssl::x509::X509;
 use peerkey_core::certificate::printable;
 use tempfile::TempDir;
 
@@ -23,7 +19,7 @@ use super::edit::{PROVIDER, Providers};
 use super::{NoAnswer, Said, listed, said};
 use crate::crypto::System;
 use crate::library::nconf::Conf;
-use crate::{clock, inquiry};
+use crate::{clock, inquiry, self_signed};
 
 /// What `openssl dgst -sha256` says of no input (FIPS 180-4).
 const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -146,12 +142,8 @@ fn with_state(config: &Path, state: &Path, folder: &TempDir) -> Result<std::path
 
 /// A TLS server on loopback, for as long as this process lives and for two visits.
 fn serve() -> Result<(SocketAddr, X509), String> {
-    let key = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).and_then(|group| {
-        let key = EcKey::generate(&group)?;
-        PKey::from_ec_key(key)
-    });
-    let key = key.map_err(|why| why.to_string())?;
-    let certificate = certificate(&key).map_err(|why| why.to_string())?;
+    let made = self_signed::make("peerkey tests this machine", 1);
+    let (certificate, key) = made.map_err(|why| why.to_string())?;
     let context = context(&certificate, &key).map_err(|why| why.to_string())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|why| why.to_string())?;
     let address = listener.local_addr().map_err(|why| why.to_string())?;
@@ -167,22 +159,6 @@ fn serve() -> Result<(SocketAddr, X509), String> {
         }
     });
     Ok((address, certificate))
-}
-
-fn certificate(key: &PKey<Private>) -> Result<X509, ErrorStack> {
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, "peerkey tests this machine")?;
-    let name = name.build();
-    let mut builder = X509::builder()?;
-    builder.set_version(2)?;
-    builder.set_subject_name(&name)?;
-    builder.set_issuer_name(&name)?;
-    builder.set_pubkey(key)?;
-    let (begins, ends) = (Asn1Time::from_unix(clock::now() - 3600)?, Asn1Time::days_from_now(1)?);
-    builder.set_not_before(&begins)?;
-    builder.set_not_after(&ends)?;
-    builder.sign(key, MessageDigest::sha256())?;
-    Ok(builder.build())
 }
 
 fn context(certificate: &X509, key: &PKey<Private>) -> Result<SslContext, ErrorStack> {

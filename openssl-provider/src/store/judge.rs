@@ -15,6 +15,7 @@ use super::{Found, purpose};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
+use crate::evp::HostCrypto;
 use crate::facts::Facts;
 use crate::native::{self, tell};
 use crate::params::OnError;
@@ -92,7 +93,7 @@ fn with_decision<T>(
         };
         let mut decision = Decision::at_store(policy, &query, crypto)
             .map_err(|error| openssl.policies.explain(&error))?;
-        let asked = Asked { policy, facts: &facts, query: &query, crypto };
+        let asked = Asked { policy, facts: &facts, query: &query, host: &host, crypto };
         body(asked, &mut decision).map(Ok)
     })
 }
@@ -103,6 +104,7 @@ struct Asked<'q> {
     policy: &'q Compiled,
     facts: &'q Facts<'q>,
     query: &'q Query,
+    host: &'q HostCrypto<'q>,
     crypto: &'q dyn Crypto,
 }
 
@@ -156,7 +158,7 @@ impl<'a> Judge<'a> {
         // A grant has looked for a way of its own, and at every certificate on it.
         if !self.found.overruled
             && let Some((at, reason)) =
-                ruled_out(self.context, asked.policy, decision, Certified::read)?
+                ruled_out(self.context, asked.policy, decision, |one| asked.host.read(one))?
         {
             let holds = application == Application::Accepts
                 && native::again_without(self.context, asked.facts, decision)?;
@@ -171,7 +173,7 @@ impl<'a> Judge<'a> {
         let holds = (!passed_over || self.found.overruled) && !is_only_monitored(&verdict);
         let (question, presented) = (Question::from(asked.query), &asked.facts.presented);
         self.decided(asked.policy, question, presented, &application, holds)
-            .with(&asked.query.evidence, asked.crypto)
+            .with(Some(&asked.query.evidence), asked.crypto)
             .record(&verdict);
         Ok(match verdict.outcome() {
             Outcome::Accept(_) => None,
@@ -188,17 +190,10 @@ impl<'a> Judge<'a> {
         native: &'d Application,
         holds: bool,
     ) -> Decided<'d> {
-        Decided {
-            context: self.context,
-            policy: Some(policy),
-            question: Some(question),
-            presented,
-            evidence: None,
-            crypto: None,
-            native,
-            level: Level::Store,
-            enforced: holds && (self.always || !self.is_lenient()),
-        }
+        let enforced = holds && (self.always || !self.is_lenient());
+        Decided::new(self.context, Level::Store, native, enforced)
+            .under(Some(policy))
+            .about(Some(question), presented)
     }
 
     /// Whether a TLS program switched verification off.

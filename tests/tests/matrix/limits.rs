@@ -25,7 +25,7 @@ const BASE: Limit = Limit {
     applies: || true,
 };
 
-pub(crate) const LIMITS: &[Limit] = &[
+pub(crate) static LIMITS: &[Limit] = &[
     Limit {
         programs: &["curl-address"],
         situations: &[

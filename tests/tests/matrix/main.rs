@@ -1,9 +1,12 @@
 //! The matrix: each program in each situation, without peerkey and with it. Every cell is a test of
 //! its own, `PROGRAM: SITUATION`; at the end the measured table is printed, and kept in
-//! `target/matrix.txt`.
+//! `target/matrix.txt`. A further test, `PROGRAM: how it says whom it expects`, measures that; what all of
+//! them measured must be what README's table says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it stands")]
 
+mod facts;
 mod limits;
+mod readme;
 mod report;
 mod situations;
 mod stage;
@@ -18,28 +21,43 @@ use limits::limit;
 use report::Report;
 use situations::Verdict::{Accepts, Refuses};
 use situations::{SITUATIONS, Situation, Verdict};
-use stage::{PROGRAMS, Program, Stage};
+use stage::{PROGRAMS, Program, Shows, Stage};
 
 fn main() {
     let arguments = Arguments::from_args();
     let stage = Arc::new(Stage::new());
     let report = Arc::new(Mutex::new(Report::default()));
     let cells = PROGRAMS.iter().flat_map(|p| SITUATIONS.iter().map(move |s| (p, s)));
-    let trials = cells
+    let mut trials: Vec<_> = cells
         .map(|(program, situation)| {
             let (stage, report) = (stage.clone(), report.clone());
             Trial::test(format!("{}: {}", program.name, situation.name), move || {
                 let [without, with] = stage.play(program, situation);
                 let measured = (verdict(&without), verdict(&with));
-                report.lock().unwrap().enter(program, situation, measured);
+                let shows = Shows::of(&with.text(), situation.because);
+                report.lock().unwrap().enter(program, situation, measured, shows);
                 judge(program, situation, &without, &with)
             })
         })
         .collect();
+    trials.extend(PROGRAMS.iter().map(|program| {
+        let (stage, report) = (stage.clone(), report.clone());
+        Trial::test(format!("{}: how it says whom it expects", program.name), move || {
+            let facts = facts::measure(&stage, program)?;
+            report.lock().unwrap().know(program, facts);
+            Ok(())
+        })
+    }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     stage.close();
     if !arguments.list {
-        report.lock().unwrap().publish();
+        let report = report.lock().unwrap();
+        report.publish();
+        let wrong = readme::hold(&report);
+        if !wrong.is_empty() {
+            println!("README's table is not what was measured (make table):\n{}", wrong.join("\n"));
+            std::process::exit(101);
+        }
     }
     conclusion.exit();
 }
@@ -70,7 +88,8 @@ fn judge(
         return fail("a difference where there must be none");
     }
     let turned = measured == (Accepts, Refuses);
-    if turned && !program.shows.is_in(&with.text(), situation.because) {
+    let shows = Shows::of(&with.text(), situation.because);
+    if turned && shows.is_none_or(|shows| shows > program.shows) {
         return fail(&format!(
             "the program must show {:?} of {:?}",
             program.shows, situation.because

@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use comfy_table::{ContentArrangement, Table, presets};
 use peerkey_tests::artifacts;
 
+use crate::facts::Facts;
 use crate::limits::{LIMITS, limit};
 use crate::situations::{SITUATIONS, Situation, Verdict};
-use crate::stage::{PROGRAMS, Program};
+use crate::stage::{PROGRAMS, Program, Shows};
 
 /// What was measured, cell by cell.
 #[derive(Default)]
 pub(crate) struct Report {
     cells: HashMap<(&'static str, &'static str), (Verdict, Verdict)>,
+    /// The least that a program showed of a refusal.
+    shown: HashMap<&'static str, Shows>,
+    facts: HashMap<&'static str, Facts>,
 }
 
 impl Report {
@@ -21,16 +25,36 @@ impl Report {
         program: &'static Program,
         situation: &'static Situation,
         measured: (Verdict, Verdict),
+        shows: Option<Shows>,
     ) {
         self.cells.insert((program.name, situation.name), measured);
+        if let (true, Some(shows)) = (measured == (Verdict::Accepts, Verdict::Refuses), shows) {
+            let least = self.shown.entry(program.name).or_insert(shows);
+            *least = shows.max(*least);
+        }
+    }
+
+    pub(crate) fn know(&mut self, program: &'static Program, facts: Facts) {
+        self.facts.insert(program.name, facts);
+    }
+
+    /// What is known of every program, if all was measured.
+    pub(crate) fn rows(&self) -> Option<Vec<(&'static Program, &Facts, Shows)>> {
+        let row = |program: &'static Program| {
+            Some((program, self.facts.get(program.name)?, *self.shown.get(program.name)?))
+        };
+        self.is_whole().then(|| PROGRAMS.iter().map(row).collect())?
+    }
+
+    fn is_whole(&self) -> bool {
+        self.cells.len() == PROGRAMS.len() * SITUATIONS.len()
     }
 
     /// Prints the table; a whole one is also kept.
     pub(crate) fn publish(&self) {
         let text = self.text();
         print!("{text}");
-        let cells = PROGRAMS.len() * SITUATIONS.len();
-        if self.cells.len() == cells {
+        if self.is_whole() {
             artifacts::keep("matrix.txt", &text);
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Situation {
     pub because: &'static str,
 }
 
-const BASE: Situation = Situation {
+pub(crate) const BASE: Situation = Situation {
     name: "",
     policy: "",
     trusts: WebOnly,

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use peerkey_tests::daemon::{Nginx, Postgres, Redis};
 use peerkey_tests::pki::Issued;
 use peerkey_tests::program::{Client, Outcome, Visit};
-use peerkey_tests::server::{ServerDraft, Service, own_loopback};
+use peerkey_tests::server::{ServerDraft, Service, free_port, own_loopback};
 use peerkey_tests::site::{Peerkey, Site};
 
 use crate::situations::Situation;
@@ -23,7 +23,7 @@ pub(crate) struct Program {
 }
 
 /// What its user or administrator reads when peerkey refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shows {
     /// The whole reason.
     Reason,
@@ -34,13 +34,12 @@ pub(crate) enum Shows {
 }
 
 impl Shows {
-    /// Whether the text is as it must be.
-    pub(crate) fn is_in(self, text: &str, because: &str) -> bool {
-        let begins = text.contains("peerkey: ");
-        match self {
-            Self::Reason => begins && text.contains(because),
-            Self::Beginning => begins,
-            Self::Code => begins || text.contains("application verification failure"),
+    /// How much of it the text has.
+    pub(crate) fn of(text: &str, because: &str) -> Option<Self> {
+        match text.contains("peerkey: ") {
+            true if text.contains(because) => Some(Self::Reason),
+            true => Some(Self::Beginning),
+            false => text.contains("application verification failure").then_some(Self::Code),
         }
     }
 }
@@ -118,6 +117,17 @@ pub(crate) const PROGRAMS: &[Program] = &[
 ];
 
 impl Program {
+    /// What people call it.
+    pub(crate) fn title(&self) -> &'static str {
+        match self.what {
+            What::Client(client, _) => client.name(),
+            What::Psql => Client::Psql.name(),
+            What::RedisCli => Client::RedisCli.name(),
+            What::NginxProxy => "nginx, of its upstream",
+            What::NginxServer => "nginx, of its clients",
+        }
+    }
+
     /// Whether it judges its clients.
     pub(crate) fn is_server(&self) -> bool {
         self.what == What::NginxServer
@@ -142,7 +152,16 @@ impl Stage {
 
     /// Plays a case: the outcomes without and with peerkey.
     pub(crate) fn play(&self, program: &Program, situation: &Situation) -> [Outcome; 2] {
-        let site = Site::new();
+        self.play_at(&Site::new(), program, situation)
+    }
+
+    /// Plays a case at this site.
+    pub(crate) fn play_at(
+        &self,
+        site: &Site,
+        program: &Program,
+        situation: &Situation,
+    ) -> [Outcome; 2] {
         let identity = self.world.identity(situation.presents, program.peer, program.is_server());
         for (name, content) in self.world.files() {
             site.write(&format!("config/anchors/{name}"), content);
@@ -155,26 +174,26 @@ impl Stage {
                 // s_client shows its socket, the others their ALPN.
                 let port = if client == Client::SClient { 443 } else { 0 };
                 let server = ServerDraft::new(service, &identity).port(port).start();
-                let visit = visit(&site, server.address(), program, situation);
-                both(&|peerkey| client.visit(&site, peerkey, &visit))
+                let visit = visit(site, server.address(), program, situation);
+                both(&|peerkey| client.visit(site, peerkey, &visit))
             }
             What::Psql => {
                 let mut shared = self.postgres.lock().unwrap_or_else(|e| e.into_inner());
                 let address = present(&mut shared, &identity);
-                let visit = visit(&site, address, program, situation);
-                both(&|peerkey| Client::Psql.visit(&site, peerkey, &visit))
+                let visit = visit(site, address, program, situation);
+                both(&|peerkey| Client::Psql.visit(site, peerkey, &visit))
             }
             What::RedisCli => {
-                let redis = Redis::start(&site, Peerkey::Off, &identity, None);
-                let visit = visit(&site, redis.address(), program, situation);
-                both(&|peerkey| Client::RedisCli.visit(&site, peerkey, &visit))
+                let redis = Redis::start(site, Peerkey::Off, &identity, None);
+                let visit = visit(site, redis.address(), program, situation);
+                both(&|peerkey| Client::RedisCli.visit(site, peerkey, &visit))
             }
             What::NginxProxy => {
                 let server = ServerDraft::new(Service::Https, &identity).port(443).start();
                 let upstream = server.address();
-                both(&|peerkey| proxy(&site, peerkey, upstream, program, situation))
+                both(&|peerkey| proxy(site, peerkey, upstream, program, situation))
             }
-            What::NginxServer => both(&|peerkey| self.server(&site, peerkey, &identity, situation)),
+            What::NginxServer => both(&|peerkey| self.server(site, peerkey, &identity, situation)),
         }
     }
 
@@ -185,7 +204,8 @@ impl Stage {
         client: &Issued,
         situation: &Situation,
     ) -> Outcome {
-        let address = SocketAddr::new(own_loopback(), 443);
+        // Of no known service, so that the protocol shows by ALPN or not at all.
+        let address = SocketAddr::new(own_loopback(), free_port());
         let verify = if situation.insecure { "optional_no_ca" } else { "on" };
         let itself = self.world.server(BANK);
         let trust = site.path("trust.pem");

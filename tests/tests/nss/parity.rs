@@ -2,12 +2,14 @@
 //! exactly; and never a laxer one. The table goes to target/nss-parity.txt.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use peerkey_tests::artifacts;
 use peerkey_tests::firefox::Firefox;
 use peerkey_tests::nss::Nss;
 use peerkey_tests::pki::{Draft, Issued};
 use peerkey_tests::program::{Client, Visit};
+use peerkey_tests::readme;
 use peerkey_tests::run::run;
 use peerkey_tests::site::{Peerkey, Site};
 
@@ -198,6 +200,7 @@ fn one_policy_one_answer() {
         "who", "peer", "curl", "s_client", "NSS 3.87", "NSS 3.125", "Firefox"
     );
     let mut wrong = Vec::new();
+    let mut tallies = [Tally::default(); 3];
     for case in world.cases() {
         let site = site(&world.files(), &whole(&case.policy));
         site.write("trust.pem", world.web.pem());
@@ -217,6 +220,7 @@ fn one_policy_one_answer() {
             );
             writeln!(table, "{}", line.trim_end()).unwrap();
             let [curl, nss @ ..] = [all[0], all[2], all[3], all[4]];
+            tallies.iter_mut().zip(nss).for_each(|(tally, answer)| tally.count(curl, answer));
             let exact = match case.told {
                 Exactly => &nss[..],
                 StricterInFirefox => &nss[..2],
@@ -230,4 +234,53 @@ fn one_policy_one_answer() {
     }
     std::fs::write(artifacts::target_folder().join("nss-parity.txt"), &table).unwrap();
     assert!(wrong.is_empty(), "{}\n\n{table}", wrong.join("\n"));
+    hold_readme(&tallies);
+}
+
+/// How often a program of NSS's answered as curl did, and how otherwise.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    same: usize,
+    stricter: usize,
+    laxer: usize,
+}
+
+impl Tally {
+    fn count(&mut self, curl: bool, answer: bool) {
+        *match (curl, answer) {
+            (true, false) => &mut self.stricter,
+            (false, true) => &mut self.laxer,
+            _ => &mut self.same,
+        } += 1;
+    }
+}
+
+/// Holds README's table to what was measured, or writes it anew.
+fn hold_readme(tallies: &[Tally; 3]) {
+    let nss = version(Command::new("dpkg-query").args(["-W", "-f", "${Version}", "libnss3"]));
+    let firefox = version(Command::new("/usr/bin/firefox-esr").arg("--version"));
+    let programs = [
+        ("tstclnt, Debian's NSS", &nss),
+        ("tstclnt, Firefox's NSS", &firefox),
+        ("Firefox ESR", &firefox),
+    ];
+    let mut text = String::from(
+        "| program | version | answers as curl | stricter | laxer |\n|---|---|---|---|---|\n",
+    );
+    for ((name, version), Tally { same, stricter, laxer }) in programs.iter().zip(tallies) {
+        writeln!(text, "| {name} | {version} | {same} | {stricter} | {laxer} |").unwrap();
+    }
+    let wrong = readme::hold("nss", &text);
+    assert!(
+        wrong.is_empty(),
+        "README is not what was measured (make table):\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// The first number with a dot in it.
+fn version(command: &mut Command) -> String {
+    let said = run(command).stdout;
+    let mut words = said.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.find(|word| word.contains('.')).expect("a version").to_owned()
 }

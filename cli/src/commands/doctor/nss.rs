@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::Machine;
 use super::check::Check;
 use super::processes;
+use crate::modules;
 use crate::nss::database::{self, State};
 use crate::nss::place::{self, Owner, Place};
-use crate::nss::{MODULE, library, policies};
+use crate::nss::{MODULE, policies};
 use crate::render::count;
 
 /// NSS's default, which the module has: a lower one is asked first.
@@ -88,7 +89,7 @@ fn lacking(without: Vec<String>) -> Option<Check> {
         return None;
     }
     let number = count(without.len(), "place");
-    Some(match library::find(None) {
+    Some(match modules::nss(None) {
         Ok(_) => {
             let finding = format!("peerkey's module is missing in {number}");
             Check::unprotected("NSS", finding, INSTALL).about(without)

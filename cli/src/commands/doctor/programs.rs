@@ -29,29 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(super) fn checks(machine: &Machine<'_>) -> Vec<Check> {
     let programs = programs(machine);
-    let mut libraries = Libraries::of(machine.root);
-    let mut found: BTreeMap<Stack, Vec<String>> = BTreeMap::new();
-    let mut add = |stacks: Vec<Stack>, path: &Path| {
-        for stack in stacks {
-            found.entry(stack).or_default().push(path.display().to_string());
-        }
-    };
-    // Whoever asks for a library names it in texts of its own: only those that ask for none are read.
-    let mut unclear = Vec::new();
-    for path in &programs {
-        let Some(program) = elf::read(path) else { continue };
-        let stacks = libraries.stacks(&program.needed);
-        if stacks.is_empty() {
-            unclear.push((path, program.is_go));
-        }
-        add(stacks, path);
-    }
-    let deadline = Instant::now() + PATIENCE;
-    let mut left = 0;
-    for (path, is_go) in unclear {
-        left += usize::from(Instant::now() >= deadline);
-        add(elf::carried(path, is_go, deadline), path);
-    }
+    let (mut found, left) = sorted(machine, &programs);
     let reached = found.remove(&Stack::OpenSsl).map_or(0, |list| list.len());
     let subject = "installed programs";
     let looked = count(programs.len(), "program");
@@ -67,6 +45,34 @@ pub(super) fn checks(machine: &Machine<'_>) -> Vec<Check> {
         checks.push(Check::note(subject, finding));
     }
     checks
+}
+
+/// The programs by what they do TLS with, and how many there was no time for.
+fn sorted(machine: &Machine<'_>, programs: &[PathBuf]) -> (BTreeMap<Stack, Vec<String>>, usize) {
+    let mut libraries = Libraries::of(machine.root);
+    let mut found: BTreeMap<Stack, Vec<String>> = BTreeMap::new();
+    let mut add = |stacks: Vec<Stack>, path: &Path| {
+        for stack in stacks {
+            found.entry(stack).or_default().push(path.display().to_string());
+        }
+    };
+    // Whoever asks for a library names it in texts of its own: only those that ask for none are read.
+    let mut unclear = Vec::new();
+    for path in programs {
+        let Some(program) = elf::read(path) else { continue };
+        let stacks = libraries.stacks(&program.needed);
+        if stacks.is_empty() {
+            unclear.push((path, program.is_go));
+        }
+        add(stacks, path);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let mut left = 0;
+    for (path, is_go) in unclear {
+        left += usize::from(Instant::now() >= deadline);
+        add(elf::carried(path, is_go, deadline), path);
+    }
+    (found, left)
 }
 
 fn finding_of(stack: Stack, number: &str) -> String {

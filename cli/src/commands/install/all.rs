@@ -9,8 +9,9 @@ use crate::args::{
 };
 use crate::commands::{FINE, NO};
 use crate::file::shown;
+use crate::modules;
 use crate::nss::database::{self, State};
-use crate::nss::{exceptions, library, policies};
+use crate::nss::{exceptions, policies};
 use crate::openssl_cnf;
 use crate::render::{GOOD, styled};
 use crate::screen::Screen;
@@ -86,7 +87,7 @@ pub(super) fn install(global: &Global, args: &InstallArgs, screen: &Screen) -> i
     } else {
         desk.say("left as it is")?;
     }
-    match library::find(args.nss_module.as_deref()) {
+    match modules::nss(args.nss_module.as_deref()) {
         Ok(library) if is_usual(global) => nss(&mut desk, &args.all.root, &library)?,
         Ok(_) => desk.say(&format!(
             "NSS, Firefox and p11-kit: left as they are, because they read the policy in \

@@ -5,15 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::PKey;
-use openssl::x509::extension::BasicConstraints;
-use openssl::x509::{X509, X509NameBuilder};
 use peerkey_core::source;
 use peerkey_core::store::{Compiled, SourceRow};
 
@@ -25,7 +17,7 @@ use crate::file::shown;
 use crate::render::{GOOD, ODD, styled};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
-use crate::{clock, file, inquiry};
+use crate::{clock, file, inquiry, self_signed};
 
 /// Who reads them: OpenSSL and what follows it; curl; Python's requests.
 const VARIABLES: [&str; 3] = ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"];
@@ -163,27 +155,7 @@ pub(super) fn take_away(global: &Global, root: &Path) -> Result<(), Trouble> {
 
 /// A certificate whose key nobody has, and which is no CA's.
 fn nobody() -> Result<Vec<u8>, ErrorStack> {
-    let _ = System::start();
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, "nobody: whom to trust stands in peerkey's policy")?;
-    let name = name.build();
-    let mut serial = BigNum::new()?;
-    serial.rand(127, MsbOption::ONE, false)?;
-    let serial = serial.to_asn1_integer()?;
-    let mut builder = X509::builder()?;
-    builder.set_version(2)?;
-    builder.set_serial_number(&serial)?;
-    builder.set_subject_name(&name)?;
-    builder.set_issuer_name(&name)?;
-    builder.set_pubkey(&key)?;
-    let (from, to) =
-        (Asn1Time::from_unix(clock::now() - 86_400)?, Asn1Time::days_from_now(36_500)?);
-    builder.set_not_before(&from)?;
-    builder.set_not_after(&to)?;
-    let basic = BasicConstraints::new().critical().build()?;
-    builder.append_extension(basic)?;
-    builder.sign(&key, MessageDigest::sha256())?;
-    builder.build().to_pem()
+    let (certificate, _) =
+        self_signed::make("nobody: whom to trust stands in peerkey's policy", 36_500)?;
+    certificate.to_pem()
 }

@@ -8,13 +8,13 @@ use peerkey_core::protocol::Protocol;
 use super::add::{deeds, host_and_port};
 use super::choose::{agrees, comparable, listed, narrow, own_port};
 use super::report::Deed;
-use super::{Desk, Trouble, found, no, peer, picture, protocol};
+use super::{Desk, Stop, found, no, peer, picture, protocol};
 use crate::args::keys::AcceptArgs;
 use crate::clock::relative;
 use crate::commands::{FINE, NO};
 use crate::connect::Target;
 
-pub(super) fn run(desk: &Desk<'_>, args: &AcceptArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &AcceptArgs) -> Result<u8, Stop> {
     let peer = peer(&args.peer)?;
     let known = desk.book(&peer)?;
     let given = match waiting(desk, args, &known)? {
@@ -42,7 +42,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &AcceptArgs) -> Result<u8, Trouble> {
     write(desk, &peer, &given, old)
 }
 
-fn write(desk: &Desk<'_>, peer: &Name, given: &Given, old: Vec<KnownKey>) -> Result<u8, Trouble> {
+fn write(desk: &Desk<'_>, peer: &Name, given: &Given, old: Vec<KnownKey>) -> Result<u8, Stop> {
     let mut keys = desk.write()?;
     let what = format!("accept a key of {peer}, {}", given.service);
     let done = desk.edit(&mut keys, &what, |edit| {
@@ -57,7 +57,7 @@ fn write(desk: &Desk<'_>, peer: &Name, given: &Given, old: Vec<KnownKey>) -> Res
 
 impl Desk<'_> {
     /// What is known of a peer in the file that is changed.
-    pub(super) fn book(&self, peer: &Name) -> Result<Vec<KnownKey>, Trouble> {
+    pub(super) fn book(&self, peer: &Name) -> Result<Vec<KnownKey>, Stop> {
         let path = self.path()?;
         let keys: Option<Keys> = crate::book::read(&path)?;
         Ok(keys.map(|keys| keys.keys_of(peer)).transpose()?.unwrap_or_default())
@@ -69,7 +69,7 @@ fn waiting(
     desk: &Desk<'_>,
     args: &AcceptArgs,
     known: &[KnownKey],
-) -> Result<Option<KnownKey>, Trouble> {
+) -> Result<Option<KnownKey>, Stop> {
     if args.connect.is_some() {
         return Ok(None);
     }
@@ -110,7 +110,7 @@ fn shown_now(
     args: &AcceptArgs,
     peer: &Name,
     known: &[KnownKey],
-) -> Result<Given, Trouble> {
+) -> Result<Given, Stop> {
     let (spoken, service) = service(desk, args, peer, known)?;
     let host = match own_port(&service) {
         Some(port) => host_and_port(peer, port),
@@ -133,7 +133,7 @@ fn service(
     args: &AcceptArgs,
     peer: &Name,
     known: &[KnownKey],
-) -> Result<(Protocol, Service), Trouble> {
+) -> Result<(Protocol, Service), Stop> {
     let mut services: Vec<Service> = Vec::new();
     for key in narrow(known.to_vec(), &args.which)? {
         if !services.contains(&key.service) {

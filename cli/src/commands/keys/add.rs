@@ -6,14 +6,14 @@ use peerkey_core::peer::Name;
 use super::choose::{agrees, comparable, fingerprint};
 use super::found::{self, Found};
 use super::report::Deed;
-use super::{Desk, Trouble, no, peer, protocol};
+use super::{Desk, Stop, no, peer, protocol};
 use crate::args::keys::AddArgs;
 use crate::commands::{FINE, NO};
 use crate::connect::Target;
 use crate::crypto::System;
 use crate::question::Presented;
 
-pub(super) fn run(desk: &Desk<'_>, args: &AddArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &AddArgs) -> Result<u8, Stop> {
     let peer = peer(&args.peer)?;
     let (given, place) = given(desk, args, &peer)?;
     let mut keys = desk.write()?;
@@ -45,7 +45,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &AddArgs) -> Result<u8, Trouble> {
     Ok(FINE)
 }
 
-fn given(desk: &Desk<'_>, args: &AddArgs, peer: &Name) -> Result<(Given, String), Trouble> {
+fn given(desk: &Desk<'_>, args: &AddArgs, peer: &Name) -> Result<(Given, String), Stop> {
     let spoken = protocol(&args.protocol)?;
     let until = desk.until(args.sure.for_);
     let origin = |how: &str| format!("{PERSON}, {how}");
@@ -94,7 +94,7 @@ pub(super) fn host_and_port(peer: &Name, port: u16) -> String {
 }
 
 /// The machine's word goes first: a key that it denies cannot be added by a user.
-fn machine_denial(desk: &Desk<'_>, given: &Given) -> Result<Option<String>, Trouble> {
+fn machine_denial(desk: &Desk<'_>, given: &Given) -> Result<Option<String>, Stop> {
     if desk.system {
         return Ok(None);
     }

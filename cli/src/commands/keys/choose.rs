@@ -7,7 +7,7 @@ use peerkey_core::key::KeyHash;
 use peerkey_core::keys::{KnownKey, Service};
 use peerkey_core::protocol::Protocol;
 
-use super::{Desk, Trouble, named, no, picture, protocol};
+use super::{Desk, Stop, named, no, picture, protocol};
 use crate::args::keys::{Sure, Which};
 use crate::render::{BOLD, styled};
 use crate::screen::Lines;
@@ -16,7 +16,7 @@ use crate::screen::Lines;
 const SIGNS: usize = 8;
 
 /// The keys that are meant.
-pub(super) fn narrow(known: Vec<KnownKey>, which: &Which) -> Result<Vec<KnownKey>, Trouble> {
+pub(super) fn narrow(known: Vec<KnownKey>, which: &Which) -> Result<Vec<KnownKey>, Stop> {
     let asked = which.protocol.as_deref().map(protocol).transpose()?;
     let family = asked.map(|protocol| protocol.family().to_string());
     if let Some(key) = &which.key {
@@ -38,7 +38,7 @@ pub(super) fn own_port(service: &Service) -> Option<u16> {
     }
 }
 
-fn is_fingerprint(text: &str) -> Result<(), Trouble> {
+fn is_fingerprint(text: &str) -> Result<(), Stop> {
     match text.strip_prefix("sha256/").unwrap_or(text).len() {
         SIGNS.. => Ok(()),
         _ => no(format!(
@@ -66,7 +66,7 @@ pub(super) fn listed(keys: &[KnownKey]) -> String {
 }
 
 /// A whole fingerprint that somebody typed.
-pub(super) fn fingerprint(text: &str) -> Result<KeyHash, Trouble> {
+pub(super) fn fingerprint(text: &str) -> Result<KeyHash, Stop> {
     match KeyHash::parse(text) {
         Some(hash) => Ok(hash),
         None => no(format!(
@@ -98,7 +98,7 @@ pub(super) fn agrees(
     key: &KeyHash,
     shown: &str,
     question: &str,
-) -> Result<bool, Trouble> {
+) -> Result<bool, Stop> {
     if let Some(expected) = &sure.expect {
         let expected = fingerprint(expected)?;
         if expected == *key {

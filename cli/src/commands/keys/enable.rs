@@ -10,11 +10,11 @@ use peerkey_core::certificate::printable;
 use peerkey_core::keys::place::system_folder;
 use serde_json::json;
 
-use super::{Desk, Trouble, no};
+use super::{Desk, Stop, no};
 use crate::commands::FINE;
 use crate::render::{GOOD, json, styled};
 
-pub(super) fn run(desk: &Desk<'_>, user: &str) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, user: &str) -> Result<u8, Stop> {
     let uid = uid_of(user)?;
     let folder = system_folder(&desk.global.state_dir, uid);
     let is_new = make(&desk.global.state_dir, &folder, uid)?;
@@ -36,7 +36,7 @@ pub(super) fn run(desk: &Desk<'_>, user: &str) -> Result<u8, Trouble> {
 }
 
 /// The number of a user, from wherever this system has its users.
-fn uid_of(user: &str) -> Result<u32, Trouble> {
+fn uid_of(user: &str) -> Result<u32, Stop> {
     if let Ok(uid) = user.parse() {
         return Ok(uid);
     }
@@ -51,14 +51,14 @@ fn uid_of(user: &str) -> Result<u32, Trouble> {
     }
 }
 
-fn make(state_dir: &Path, folder: &Path, uid: u32) -> Result<bool, Trouble> {
+fn make(state_dir: &Path, folder: &Path, uid: u32) -> Result<bool, Stop> {
     let fail = |path: &Path, error: std::io::Error| {
         let hint = match error.kind() {
             ErrorKind::PermissionDenied => "; run the command as root",
             ErrorKind::NotFound => "; run peerkey apply first, which makes the state folder",
             _ => "",
         };
-        Trouble::Because(format!("cannot make {}: {error}{hint}", path.display()))
+        Stop::Because(format!("cannot make {}: {error}{hint}", path.display()))
     };
     let above = state_dir.join("uid");
     match DirBuilder::new().mode(0o755).create(&above) {

@@ -9,13 +9,13 @@ use std::path::Path;
 use peerkey_core::keys::{Filter, KnownKey};
 
 use super::list::{family, peer_or_domain};
-use super::{Desk, Trouble, no, report};
+use super::{Desk, Stop, no, report};
 use crate::args::keys::{ExportArgs, Format};
 use crate::commands::{FINE, NO};
 use crate::render::{count, json};
 use crate::transfer;
 
-pub(super) fn run(desk: &Desk<'_>, args: &ExportArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &ExportArgs) -> Result<u8, Stop> {
     let filter = Filter {
         peer: args.peer.as_deref().map(peer_or_domain).transpose()?,
         protocol: family(args.protocol.as_deref())?,
@@ -52,7 +52,7 @@ struct Output {
 }
 
 impl Output {
-    fn open(desk: &Desk<'_>, args: &ExportArgs) -> Result<Self, Trouble> {
+    fn open(desk: &Desk<'_>, args: &ExportArgs) -> Result<Self, Stop> {
         let path = args.file.as_deref().filter(|path| path.as_os_str() != "-");
         let writer: Box<dyn Write> = match path {
             None => Box::new(io::stdout()),
@@ -118,7 +118,7 @@ impl Output {
     }
 }
 
-fn create(path: &Path) -> Result<std::fs::File, Trouble> {
+fn create(path: &Path) -> Result<std::fs::File, Stop> {
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     match made {
         Ok(file) => Ok(file),

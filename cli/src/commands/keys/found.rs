@@ -6,7 +6,7 @@ use peerkey_core::keys::{Given, Service, State};
 use peerkey_core::peer::Name;
 use peerkey_core::protocol::Protocol;
 
-use super::Trouble;
+use super::Stop;
 use crate::connect::{self, Call, Target};
 use crate::crypto::System;
 use crate::question::Presented;
@@ -24,7 +24,7 @@ pub(super) fn call(
     protocol: &Protocol,
     peer: &Name,
     timeout: u64,
-) -> Result<Found, Trouble> {
+) -> Result<Found, Stop> {
     let crypto = System::start();
     let name = match peer {
         Name::Host(host) => Some(host),
@@ -32,9 +32,9 @@ pub(super) fn call(
     };
     let timeout = Duration::from_secs(timeout);
     let call = Call { target, protocol: Some(protocol), name, timeout };
-    let shown = connect::call(&call).map_err(|why| Trouble::Because(why.to_string()))?;
+    let shown = connect::call(&call).map_err(|why| Stop::Because(why.to_string()))?;
     let presented =
-        Presented::chain(&shown.chain, &crypto).map_err(|why| Trouble::Because(why.to_string()))?;
+        Presented::chain(&shown.chain, &crypto).map_err(|why| Stop::Because(why.to_string()))?;
     Ok(Found { presented, place: format!("shown by {target}") })
 }
 

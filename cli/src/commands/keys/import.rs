@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 
-use super::{Desk, Trouble, no, protocol};
+use super::{Desk, Stop, no, protocol};
 use crate::args::keys::ImportArgs;
 use crate::commands::{FINE, NO, NO_ANSWER};
 use crate::crypto::System;
@@ -30,7 +30,7 @@ const TOLD: usize = 20;
 /// So many are listed in JSON.
 const LISTED: usize = 1000;
 
-pub(super) fn run(desk: &Desk<'_>, args: &ImportArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &ImportArgs) -> Result<u8, Stop> {
     let (mut input, size) = open(&args.file)?;
     let start = input.fill_buf().map_err(|error| unreadable(&args.file, &error))?;
     let Some(format) = args.format.or_else(|| transfer::recognise(start)) else {
@@ -51,7 +51,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &ImportArgs) -> Result<u8, Trouble> {
 
 type Input = (BufReader<Box<dyn Read>>, Option<u64>);
 
-fn open(path: &Path) -> Result<Input, Trouble> {
+fn open(path: &Path) -> Result<Input, Stop> {
     let (input, size): (Box<dyn Read>, _) = if path.as_os_str() == "-" {
         (Box::new(io::stdin()), None)
     } else {
@@ -62,11 +62,11 @@ fn open(path: &Path) -> Result<Input, Trouble> {
     Ok((BufReader::with_capacity(1 << 20, input), size))
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Trouble {
-    Trouble::Because(format!("cannot read {}: {error}", path.display()))
+fn unreadable(path: &Path, error: &io::Error) -> Stop {
+    Stop::Because(format!("cannot read {}: {error}", path.display()))
 }
 
-fn help(desk: &Desk<'_>, args: &ImportArgs) -> Result<Help, Trouble> {
+fn help(desk: &Desk<'_>, args: &ImportArgs) -> Result<Help, Stop> {
     let mut names = Vec::new();
     if let Some(path) = &args.names {
         let text = question::read(path).map_err(|error| unreadable(path, &error))?;
@@ -94,7 +94,7 @@ fn help(desk: &Desk<'_>, args: &ImportArgs) -> Result<Help, Trouble> {
     })
 }
 
-fn certificates(files: &[std::path::PathBuf]) -> Result<HashMap<[u8; 32], Vec<u8>>, Trouble> {
+fn certificates(files: &[std::path::PathBuf]) -> Result<HashMap<[u8; 32], Vec<u8>>, Stop> {
     let mut all = HashMap::new();
     for path in files {
         let text = question::read(path).map_err(|error| unreadable(path, &error))?;
@@ -131,12 +131,12 @@ struct Import<'a> {
     bad: u64,
     /// The first of them.
     told: Vec<(u64, String)>,
-    trouble: Option<Trouble>,
+    trouble: Option<Stop>,
     bar: ProgressBar,
 }
 
 impl<'a> Import<'a> {
-    fn new(desk: &'a Desk<'a>, args: &'a ImportArgs, size: Option<u64>) -> Result<Self, Trouble> {
+    fn new(desk: &'a Desk<'a>, args: &'a ImportArgs, size: Option<u64>) -> Result<Self, Stop> {
         let keys = if args.dry_run { None } else { Some(desk.write()?) };
         if let Some(keys) = &keys {
             keys.expect_many()?;
@@ -183,7 +183,7 @@ impl<'a> Import<'a> {
     }
 
     /// Writes what was read. In the order of the table, so that each of its pages is written once.
-    fn flush(&mut self) -> Result<(), Trouble> {
+    fn flush(&mut self) -> Result<(), Stop> {
         let mut batch = std::mem::take(&mut self.batch);
         let Some(keys) = &mut self.keys else {
             self.added += batch.len() as u64;
@@ -209,7 +209,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    fn end(self) -> Result<u8, Trouble> {
+    fn end(self) -> Result<u8, Stop> {
         self.bar.finish_and_clear();
         if let (Some(keys), true) = (&self.keys, self.change.is_some()) {
             self.desk.publish(keys)?;
@@ -238,7 +238,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn words(&self) -> Result<(), Trouble> {
+    fn words(&self) -> Result<(), Stop> {
         let keys = |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "key");
         let path = self.desk.path()?;
         let mut text = match self.args.dry_run {
@@ -262,7 +262,7 @@ impl<'a> Import<'a> {
         Ok(self.desk.screen.print(&text)?)
     }
 
-    fn document(&self) -> Result<(), Trouble> {
+    fn document(&self) -> Result<(), Stop> {
         let bad = |(number, why): &(u64, String)| json!({ "line": number, "why": why });
         Ok(self.desk.screen.print(&json::text(&json!({
             "version": json::VERSION,

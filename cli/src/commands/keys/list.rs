@@ -5,7 +5,7 @@ use peerkey_core::keys::{Filter, KnownKey, State};
 use peerkey_core::peer::HostName;
 use serde_json::json;
 
-use super::{Desk, Trouble, no, peer, protocol, report};
+use super::{Desk, Stop, no, peer, protocol, report};
 use crate::args::keys::{ListArgs, StateArg};
 use crate::clock::{relative, rfc3339};
 use crate::commands::FINE;
@@ -14,7 +14,7 @@ use crate::render::{count, json, table};
 /// More rows than anybody reads are only shown if they are asked for.
 const ROWS: u64 = 1000;
 
-pub(super) fn run(desk: &Desk<'_>, args: &ListArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &ListArgs) -> Result<u8, Stop> {
     let filter = filter(desk, args)?;
     match desk.json {
         true => as_json(desk, &filter, args.limit)?,
@@ -23,7 +23,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &ListArgs) -> Result<u8, Trouble> {
     Ok(FINE)
 }
 
-fn filter(desk: &Desk<'_>, args: &ListArgs) -> Result<Filter, Trouble> {
+fn filter(desk: &Desk<'_>, args: &ListArgs) -> Result<Filter, Stop> {
     let before = |length: Option<_>| desk.until(length).map(|then| 2 * desk.now - then);
     Ok(Filter {
         peer: args.peer.as_deref().map(peer_or_domain).transpose()?,
@@ -41,12 +41,12 @@ fn filter(desk: &Desk<'_>, args: &ListArgs) -> Result<Filter, Trouble> {
 }
 
 /// A protocol, with and without STARTTLS the same.
-pub(super) fn family(text: Option<&str>) -> Result<Option<String>, Trouble> {
+pub(super) fn family(text: Option<&str>) -> Result<Option<String>, Stop> {
     Ok(text.map(protocol).transpose()?.map(|protocol| protocol.family().to_string()))
 }
 
 /// A peer, or a domain with a dot before it.
-pub(super) fn peer_or_domain(text: &str) -> Result<String, Trouble> {
+pub(super) fn peer_or_domain(text: &str) -> Result<String, Stop> {
     match text.strip_prefix('.') {
         None => peer(text).map(|peer| peer.to_string()),
         Some(domain) => match HostName::parse(domain) {
@@ -56,7 +56,7 @@ pub(super) fn peer_or_domain(text: &str) -> Result<String, Trouble> {
     }
 }
 
-fn for_people(desk: &Desk<'_>, filter: &Filter, limit: u64) -> Result<(), Trouble> {
+fn for_people(desk: &Desk<'_>, filter: &Filter, limit: u64) -> Result<(), Stop> {
     let path = desk.published()?;
     let Some(keys) = desk.read()? else {
         let words = format!("nothing is remembered yet: there is no {}\n", path.display());
@@ -107,7 +107,7 @@ fn row(key: &KnownKey, now: i64) -> Vec<String> {
 }
 
 /// One document, written as the keys are read: there can be millions.
-fn as_json(desk: &Desk<'_>, filter: &Filter, limit: Option<u64>) -> Result<(), Trouble> {
+fn as_json(desk: &Desk<'_>, filter: &Filter, limit: Option<u64>) -> Result<(), Stop> {
     let file = json!(desk.published()?.display().to_string());
     let version = json::VERSION;
     desk.screen.print(&format!("{{\"version\": {version}, \"file\": {file}, \"keys\": ["))?;

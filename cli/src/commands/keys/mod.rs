@@ -52,8 +52,8 @@ pub fn run(global: &Global, args: &KeysArgs, screen: &Screen) -> io::Result<u8> 
     };
     match done {
         Ok(status) => Ok(status),
-        Err(Trouble::Output(error)) => Err(error),
-        Err(Trouble::Because(why)) => no_result(screen, args.json, why, NO_ANSWER),
+        Err(Stop::Output(error)) => Err(error),
+        Err(Stop::Because(why)) => no_result(screen, args.json, why, NO_ANSWER),
     }
 }
 
@@ -67,20 +67,20 @@ struct Desk<'a> {
 }
 
 /// Why a command ends early.
-enum Trouble {
+enum Stop {
     /// The answer cannot be written.
     Output(io::Error),
     /// This is why, and what to do.
     Because(String),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
 }
 
-impl From<KeysError> for Trouble {
+impl From<KeysError> for Stop {
     fn from(error: KeysError) -> Self {
         let said = error.to_string();
         let hint = match () {
@@ -101,19 +101,19 @@ impl From<KeysError> for Trouble {
     }
 }
 
-impl From<String> for Trouble {
+impl From<String> for Stop {
     fn from(why: String) -> Self {
         Self::Because(why)
     }
 }
 
-fn no<T>(why: impl Display) -> Result<T, Trouble> {
-    Err(Trouble::Because(why.to_string()))
+fn no<T>(why: impl Display) -> Result<T, Stop> {
+    Err(Stop::Because(why.to_string()))
 }
 
 impl Desk<'_> {
     /// The file that is changed.
-    fn path(&self) -> Result<PathBuf, Trouble> {
+    fn path(&self) -> Result<PathBuf, Stop> {
         match self.system {
             true => Ok(self.global.state_dir.join(book::MACHINE_SOURCE)),
             false => Ok(book::user_file(&self.global.state_dir)?),
@@ -121,7 +121,7 @@ impl Desk<'_> {
     }
 
     /// The file as programs read it.
-    fn published(&self) -> Result<PathBuf, Trouble> {
+    fn published(&self) -> Result<PathBuf, Stop> {
         match self.system {
             true => Ok(self.global.state_dir.join(machine_file())),
             false => self.path(),
@@ -129,13 +129,13 @@ impl Desk<'_> {
     }
 
     /// The keys, for reading; None if there are none yet.
-    fn read(&self) -> Result<Option<Keys>, Trouble> {
+    fn read(&self) -> Result<Option<Keys>, Stop> {
         let path = self.published()?;
         Ok(if self.system { book::read_machine(&path)? } else { book::read(&path)? })
     }
 
     /// The keys, for writing.
-    fn write(&self) -> Result<Keys, Trouble> {
+    fn write(&self) -> Result<Keys, Stop> {
         let path = self.path()?;
         let is_new = self.system && !book::look(&path)?;
         let mut keys = book::write(&path)?;
@@ -159,7 +159,7 @@ impl Desk<'_> {
         keys: &mut Keys,
         what: &str,
         make: impl FnOnce(&mut Edit<'_>) -> EditResult<T>,
-    ) -> Result<Done<T>, Trouble> {
+    ) -> Result<Done<T>, Stop> {
         let done = keys.edit(what, self.now, None, make)?;
         if done.change.is_some() {
             self.publish(keys)?;
@@ -167,7 +167,7 @@ impl Desk<'_> {
         Ok(done)
     }
 
-    fn publish(&self, keys: &Keys) -> Result<(), Trouble> {
+    fn publish(&self, keys: &Keys) -> Result<(), Stop> {
         if self.system {
             publish_machine(keys, &self.global.state_dir)?;
         }
@@ -187,7 +187,7 @@ impl Desk<'_> {
 }
 
 /// Reads a peer; also an international name.
-fn peer(text: &str) -> Result<Name, Trouble> {
+fn peer(text: &str) -> Result<Name, Stop> {
     let ascii = match text.is_ascii() {
         true => Some(text.to_owned()),
         false => idna::domain_to_ascii(text).ok(),
@@ -198,7 +198,7 @@ fn peer(text: &str) -> Result<Name, Trouble> {
     }
 }
 
-fn protocol(text: &str) -> Result<Protocol, Trouble> {
+fn protocol(text: &str) -> Result<Protocol, Stop> {
     match Protocol::parse(text) {
         Some(protocol) => Ok(protocol),
         None => no(format!(

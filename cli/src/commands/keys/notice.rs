@@ -8,7 +8,7 @@ use peerkey_core::peer::Name;
 use peerkey_core::protocol::Protocol;
 use peerkey_core::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 
-use super::{Desk, Trouble};
+use super::{Desk, Stop};
 use crate::inquiry::{in_force, open_whole};
 use crate::render::{ODD, styled};
 
@@ -26,7 +26,7 @@ const ANY_KEY: [u8; 44] = {
 
 impl Desk<'_> {
     /// Says what keeps a given key from counting.
-    pub(super) fn warn(&self, given: &Given) -> Result<(), Trouble> {
+    pub(super) fn warn(&self, given: &Given) -> Result<(), Stop> {
         self.warn_of_machine(given)?;
         let (peer, service) = (&given.peer, &given.service);
         let words = match self.users_keys_count(given) {
@@ -45,7 +45,7 @@ impl Desk<'_> {
     }
 
     /// The machine's word goes first: a user's keys do not count for a service for which it has some.
-    fn warn_of_machine(&self, Given { peer, service, .. }: &Given) -> Result<(), Trouble> {
+    fn warn_of_machine(&self, Given { peer, service, .. }: &Given) -> Result<(), Stop> {
         if self.system {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use peerkey_core::keys::KnownKey;
 use serde_json::{Value, json};
 
-use super::{Desk, Trouble, named};
+use super::{Desk, Stop, named};
 use crate::clock::rfc3339;
 use crate::render::{GOOD, hex, json, styled};
 
@@ -16,7 +16,7 @@ pub(super) struct Deed {
 
 impl Desk<'_> {
     /// Says what was changed, where, and how to take it back.
-    pub(super) fn report(&self, deeds: &[Deed], change: Option<i64>) -> Result<(), Trouble> {
+    pub(super) fn report(&self, deeds: &[Deed], change: Option<i64>) -> Result<(), Stop> {
         let path = self.path()?.display().to_string();
         if self.json {
             let changed = |deed: &Deed| {

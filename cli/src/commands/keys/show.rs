@@ -4,7 +4,7 @@ use peerkey_core::keys::{Book, KnownKey, State};
 use serde_json::json;
 
 use super::choose::narrow;
-use super::{Desk, Trouble, no, peer, picture, report};
+use super::{Desk, Stop, no, peer, picture, report};
 use crate::args::keys::ShowArgs;
 use crate::clock::{relative, rfc3339};
 use crate::commands::FINE;
@@ -12,7 +12,7 @@ use crate::render::tree::Branch;
 use crate::render::{BAD, BOLD, GOOD, ODD, json, styled};
 use crate::screen::Lines;
 
-pub(super) fn run(desk: &Desk<'_>, args: &ShowArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &ShowArgs) -> Result<u8, Stop> {
     let peer = peer(&args.peer)?;
     let known = desk.read()?.map(|keys| keys.keys_of(&peer)).transpose()?.unwrap_or_default();
     let known = narrow(known, &args.which)?;

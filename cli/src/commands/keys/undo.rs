@@ -7,14 +7,14 @@ use peerkey_core::certificate::printable;
 use peerkey_core::keys::{Change, Filter, Keys, Undone};
 use serde_json::{Value, json};
 
-use super::{Desk, Trouble, no};
+use super::{Desk, Stop, no};
 use crate::args::keys::UndoArgs;
 use crate::book;
 use crate::clock::{relative, rfc3339};
 use crate::commands::{FINE, NO};
 use crate::render::{GOOD, ODD, count, json, styled, table};
 
-pub(super) fn run(desk: &Desk<'_>, args: &UndoArgs) -> Result<u8, Trouble> {
+pub(super) fn run(desk: &Desk<'_>, args: &UndoArgs) -> Result<u8, Stop> {
     if args.list {
         return list(desk);
     }
@@ -44,7 +44,7 @@ pub(super) fn run(desk: &Desk<'_>, args: &UndoArgs) -> Result<u8, Trouble> {
     }
 }
 
-fn done(desk: &Desk<'_>, path: &Path, change: &Change) -> Result<u8, Trouble> {
+fn done(desk: &Desk<'_>, path: &Path, change: &Change) -> Result<u8, Stop> {
     let path = path.display().to_string();
     desk.screen.print(&match desk.json {
         true => json::text(&json!({
@@ -72,7 +72,7 @@ fn as_json(change: &Change) -> Value {
     })
 }
 
-fn list(desk: &Desk<'_>) -> Result<u8, Trouble> {
+fn list(desk: &Desk<'_>) -> Result<u8, Stop> {
     let path = desk.path()?;
     let changes = match book::read(&path)? {
         Some(keys) => keys.changes()?,
@@ -99,7 +99,7 @@ fn list(desk: &Desk<'_>) -> Result<u8, Trouble> {
 }
 
 /// Sets a damaged file aside, and saves what can be read of it. A file that is whole stays.
-pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
+pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Stop> {
     let path = desk.path()?;
     if !book::look(&path)? {
         return no(format!("there is nothing to repair: there is no {}", path.display()));
@@ -111,16 +111,7 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
         // Of another program or version: not damaged, and not ours to move.
         Err(error) => return Err(error.clone().into()),
     };
-    let Some(why) = why else {
-        if desk.system && desk.read().is_err() {
-            desk.publish(&desk.write()?)?;
-            let published = desk.published()?;
-            desk.screen.print(&format!("published again: {}\n", published.display()))?;
-            return Ok(FINE);
-        }
-        desk.screen.print(&format!("{} is whole; nothing was changed\n", path.display()))?;
-        return Ok(FINE);
-    };
+    let Some(why) = why else { return whole(desk, &path) };
     let fresh = suffixed(&path, &format!("repaired-{}", std::process::id()));
     let _ = fs::remove_file(&fresh);
     let mut saved = 0;
@@ -143,7 +134,19 @@ pub(super) fn repair(desk: &Desk<'_>) -> Result<u8, Trouble> {
     said(desk, &path, &aside, &printable(&why.replace('\n', " ")), saved.max(left))
 }
 
-fn said(desk: &Desk<'_>, path: &Path, aside: &Path, why: &str, saved: u64) -> Result<u8, Trouble> {
+/// Of a whole file of the machine's only what is published of it may be damaged.
+fn whole(desk: &Desk<'_>, path: &Path) -> Result<u8, Stop> {
+    let words = if desk.system && desk.read().is_err() {
+        desk.publish(&desk.write()?)?;
+        format!("published again: {}\n", desk.published()?.display())
+    } else {
+        format!("{} is whole; nothing was changed\n", path.display())
+    };
+    desk.screen.print(&words)?;
+    Ok(FINE)
+}
+
+fn said(desk: &Desk<'_>, path: &Path, aside: &Path, why: &str, saved: u64) -> Result<u8, Stop> {
     desk.screen.print(&match desk.json {
         true => json::text(&json!({
             "version": json::VERSION,

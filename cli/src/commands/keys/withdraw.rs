@@ -8,14 +8,14 @@ use peerkey_core::peer::Name;
 use super::add::deeds;
 use super::choose::{listed, narrow};
 use super::report::Deed;
-use super::{Desk, Trouble, no, peer, protocol};
+use super::{Desk, Stop, no, peer, protocol};
 use crate::args::keys::ForgetArgs;
 use crate::commands::FINE;
 
 /// The origin of a key that a person denied.
 const DENIED: &str = "denied by a person";
 
-pub(super) fn deny(desk: &Desk<'_>, args: &ForgetArgs) -> Result<u8, Trouble> {
+pub(super) fn deny(desk: &Desk<'_>, args: &ForgetArgs) -> Result<u8, Stop> {
     let peer = peer(&args.peer)?;
     let mut known = narrow(desk.book(&peer)?, &args.which)?;
     known.retain(|key| key.state != State::Denied);
@@ -37,7 +37,7 @@ pub(super) fn deny(desk: &Desk<'_>, args: &ForgetArgs) -> Result<u8, Trouble> {
     report(desk, "denied", meant, done.change)
 }
 
-pub(super) fn forget(desk: &Desk<'_>, args: &ForgetArgs) -> Result<u8, Trouble> {
+pub(super) fn forget(desk: &Desk<'_>, args: &ForgetArgs) -> Result<u8, Stop> {
     let peer = peer(&args.peer)?;
     let known = narrow(desk.book(&peer)?, &args.which)?;
     let meant = meant(desk, args, &peer, known)?;
@@ -53,7 +53,7 @@ fn report(
     word: &'static str,
     keys: Vec<KnownKey>,
     change: Option<i64>,
-) -> Result<u8, Trouble> {
+) -> Result<u8, Stop> {
     let deeds: Vec<_> = keys.into_iter().map(|key| Deed { word, key }).collect();
     desk.report(&deeds, change)?;
     Ok(FINE)
@@ -69,7 +69,7 @@ fn meant(
     args: &ForgetArgs,
     peer: &Name,
     known: Vec<KnownKey>,
-) -> Result<Vec<KnownKey>, Trouble> {
+) -> Result<Vec<KnownKey>, Stop> {
     match known.len() {
         0 => no(format!("no such key of {peer} is known in {}", desk.path()?.display())),
         1 => Ok(known),
@@ -83,7 +83,7 @@ fn meant(
 }
 
 /// A key that nobody met yet can be denied by its whole fingerprint.
-fn unmet(args: &ForgetArgs, peer: &Name) -> Result<Option<Given>, Trouble> {
+fn unmet(args: &ForgetArgs, peer: &Name) -> Result<Option<Given>, Stop> {
     let Some(key) = args.which.key.as_deref().and_then(KeyHash::parse) else { return Ok(None) };
     let Some(spoken) = &args.which.protocol else {
         return no(format!(

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::args::{Global, NssPlace, USUAL_STATE_DIR};
 use crate::commands::{FINE, NO, fail};
 use crate::file::shown;
+use crate::modules;
 use crate::nss::database::{self, State};
 use crate::nss::place::{self, Owner, Place};
-use crate::nss::{exceptions, library, policies};
+use crate::nss::{exceptions, policies};
 use crate::render::{DIM, GOOD, ODD, json, styled};
 use crate::screen::Screen;
 use crate::trouble::Trouble;
@@ -41,7 +42,7 @@ pub(super) fn install(
     module: Option<&Path>,
     screen: &Screen,
 ) -> io::Result<u8> {
-    let library = match library::find(module) {
+    let library = match modules::nss(module) {
         Ok(library) => library,
         Err(trouble) => return Ok(refused(screen, &trouble)),
     };

@@ -54,17 +54,7 @@ pub fn run(global: &Global, args: &ReplayArgs, screen: &Screen) -> io::Result<u8
         tally: Tally::default(),
     };
     let filter = Filter::new(&args.which, replay.now);
-    let bar = bar(reader.size);
-    while let Some(found) = reader.next(&mut complaints) {
-        if found.entry.verdict.is_some() && filter.takes(&found.entry) {
-            replay.one(&found);
-            if replay.tally.lines.is_multiple_of(256) {
-                bar.set_position(reader.read);
-                bar.set_message(format!("{} decisions", replay.tally.lines));
-            }
-        }
-    }
-    bar.finish_and_clear();
+    replay.all(&mut reader, &filter, &mut complaints);
     complaints.end();
     let tally = Tally { gap: gap(global), ..replay.tally };
     screen.print(&match args.json {
@@ -148,6 +138,21 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
+    /// What the filter takes, with a bar of how far it is.
+    fn all(&mut self, reader: &mut Reader, filter: &Filter, complaints: &mut Complaints<'_>) {
+        let bar = bar(reader.size);
+        while let Some(found) = reader.next(complaints) {
+            if found.entry.verdict.is_some() && filter.takes(&found.entry) {
+                self.one(&found);
+                if self.tally.lines.is_multiple_of(256) {
+                    bar.set_position(reader.read);
+                    bar.set_message(format!("{} decisions", self.tally.lines));
+                }
+            }
+        }
+        bar.finish_and_clear();
+    }
+
     fn one(&mut self, found: &Found) {
         self.tally.lines += 1;
         self.tally.dropped += found.entry.dropped;

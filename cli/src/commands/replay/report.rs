@@ -13,18 +13,7 @@ use crate::screen::Lines;
 const ROWS: usize = 200;
 
 pub(super) fn for_people(tally: &Tally, folder: &Path, damaged: u64, lines: Lines) -> String {
-    let mut out = String::new();
-    let mut changes: Vec<_> = tally.changes.iter().collect();
-    changes.sort_by_key(|(_, (number, _))| std::cmp::Reverse(*number));
-    if !changes.is_empty() {
-        let rows = changes.iter().take(ROWS).map(|(change, (number, id))| row(change, *number, id));
-        let headings = ["peer", "protocol", "program", "from", "to", "count", "why", "last"];
-        out.push_str(&table::table(lines, &headings, rows.collect()));
-        if changes.len() > ROWS {
-            out.push_str(&format!("and {} more rows, with --json\n", changes.len() - ROWS));
-        }
-    }
-    let decisions = |number: u64| count(usize::try_from(number).unwrap_or(usize::MAX), "decision");
+    let mut out = changes(tally, lines);
     let changed = match tally.changed() {
         0 => styled(GOOD, "nothing would change"),
         number => styled(BAD, format!("{} would change", decisions(number))),
@@ -33,6 +22,31 @@ pub(super) fn for_people(tally: &Tally, folder: &Path, damaged: u64, lines: Line
         if tally.replayed == 0 { styled(ODD, "nothing could be replayed") } else { changed };
     let folder = printable(&folder.to_string_lossy());
     out.push_str(&format!("{changed} under {folder}, of {} replayed\n", tally.replayed));
+    out.push_str(&left_out(tally));
+    if damaged > 0 {
+        out.push_str(&format!("damaged and left out: {damaged} lines or files\n"));
+    }
+    out
+}
+
+fn changes(tally: &Tally, lines: Lines) -> String {
+    let mut changes: Vec<_> = tally.changes.iter().collect();
+    changes.sort_by_key(|(_, (number, _))| std::cmp::Reverse(*number));
+    if changes.is_empty() {
+        return String::new();
+    }
+    let rows = changes.iter().take(ROWS).map(|(change, (number, id))| row(change, *number, id));
+    let headings = ["peer", "protocol", "program", "from", "to", "count", "why", "last"];
+    let mut out = table::table(lines, &headings, rows.collect());
+    if changes.len() > ROWS {
+        out.push_str(&format!("and {} more rows, with --json\n", changes.len() - ROWS));
+    }
+    out
+}
+
+/// What the replay cannot say, and why.
+fn left_out(tally: &Tally) -> String {
+    let mut out = String::new();
     for (why, number) in &tally.lost {
         out.push_str(&styled(
             ODD,
@@ -56,10 +70,11 @@ pub(super) fn for_people(tally: &Tally, folder: &Path, damaged: u64, lines: Line
         let words = format!("{why}: what else was accepted could not be replayed\n");
         out.push_str(&styled(ODD, words));
     }
-    if damaged > 0 {
-        out.push_str(&format!("damaged and left out: {damaged} lines or files\n"));
-    }
     out
+}
+
+fn decisions(number: u64) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), "decision")
 }
 
 fn row(change: &Change, number: u64, id: &str) -> Vec<String> {

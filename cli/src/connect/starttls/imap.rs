@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 
-use super::{MOST_LINES, Trouble, line, say};
+use super::{CallError, MOST_LINES, line, say};
 
-pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
     let greeting = line(stream)?;
     if !has_words(&greeting, "*", "OK") {
-        return Err(Trouble::answer("the server does not greet", greeting.as_bytes()));
+        return Err(CallError::answer("the server does not greet", greeting.as_bytes()));
     }
     say(stream, b"p STARTTLS\r\n")?;
     for _ in 0..MOST_LINES {
@@ -16,10 +16,10 @@ pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
             return Ok(());
         }
         if !line.starts_with("* ") {
-            return Err(Trouble::answer("STARTTLS was refused", line.as_bytes()));
+            return Err(CallError::answer("STARTTLS was refused", line.as_bytes()));
         }
     }
-    Err(Trouble::new("the answer does not end"))
+    Err(CallError::new("the answer does not end"))
 }
 
 fn has_words(line: &str, tag: &str, status: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::{Trouble, exactly, say};
+use super::{CallError, exactly, say};
 
 /// LDAPMessage { messageID 1, extendedReq { requestName 1.3.6.1.4.1.1466.20037 } }.
 const REQUEST: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
@@ -12,10 +12,10 @@ const EXTENDED_RESPONSE: u8 = 0x78;
 /// A response is a number and two short texts.
 const LONGEST_RESPONSE: usize = 4096;
 
-pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
     say(stream, REQUEST)?;
     let message = message(stream)?;
-    let odd = || Trouble::answer("not an answer of LDAP", &message);
+    let odd = || CallError::answer("not an answer of LDAP", &message);
     let (_, rest) = element(0x02, &message).ok_or_else(odd)?;
     let (response, _) = element(EXTENDED_RESPONSE, rest).ok_or_else(odd)?;
     let (code, rest) = element(0x0a, response).ok_or_else(odd)?;
@@ -24,14 +24,14 @@ pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
     }
     let text = element(0x04, rest).and_then(|(_, rest)| element(0x04, rest)).map(|(text, _)| text);
     Err(match (code, text) {
-        (_, Some(text)) if !text.is_empty() => Trouble::answer("StartTLS was refused", text),
-        ([code], _) => Trouble::new(format!("StartTLS was refused (result code {code})")),
+        (_, Some(text)) if !text.is_empty() => CallError::answer("StartTLS was refused", text),
+        ([code], _) => CallError::new(format!("StartTLS was refused (result code {code})")),
         _ => odd(),
     })
 }
 
 /// The content of one LDAPMessage, a SEQUENCE whose length comes in one or more bytes (X.690 8.1.3).
-fn message(stream: &mut impl Read) -> Result<Vec<u8>, Trouble> {
+fn message(stream: &mut impl Read) -> Result<Vec<u8>, CallError> {
     let [tag, first] = exactly(stream)?;
     let length = match first {
         0..=0x7f => Some(usize::from(first)),
@@ -46,7 +46,7 @@ fn message(stream: &mut impl Read) -> Result<Vec<u8>, Trouble> {
             stream.read_exact(&mut content)?;
             Ok(content)
         }
-        None => Err(Trouble::answer("not an answer of LDAP", &[tag, first])),
+        None => Err(CallError::answer("not an answer of LDAP", &[tag, first])),
     }
 }
 

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use peerkey_core::protocol::Protocol;
 
-use super::Trouble;
+use super::CallError;
 
 /// What a dialogue may have to say of the two sides.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ impl Dialogue {
         self,
         stream: &mut S,
         names: &Names<'_>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CallError> {
         match self {
             Self::Smtp => smtp::start(stream, names),
             Self::Imap => imap::start(stream),
@@ -98,7 +98,7 @@ const LONGEST_LINE: usize = 8192;
 const MOST_LINES: usize = 100;
 
 /// One line, without its end.
-fn line(stream: &mut impl Read) -> Result<String, Trouble> {
+fn line(stream: &mut impl Read) -> Result<String, CallError> {
     let mut bytes = until(stream, LONGEST_LINE, |bytes| bytes.ends_with(b"\n"))?;
     while bytes.last().is_some_and(|b| b"\r\n".contains(b)) {
         bytes.pop();
@@ -111,11 +111,11 @@ fn until(
     stream: &mut impl Read,
     limit: usize,
     complete: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<u8>, Trouble> {
+) -> Result<Vec<u8>, CallError> {
     let mut bytes = Vec::new();
     while !complete(&bytes) {
         if bytes.len() == limit {
-            return Err(Trouble::answer("the answer does not end", &bytes));
+            return Err(CallError::answer("the answer does not end", &bytes));
         }
         let [byte] = exactly(stream)?;
         bytes.push(byte);
@@ -124,13 +124,13 @@ fn until(
 }
 
 /// So many bytes.
-fn exactly<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], Trouble> {
+fn exactly<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], CallError> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
-fn say(stream: &mut impl Write, words: &[u8]) -> Result<(), Trouble> {
+fn say(stream: &mut impl Write, words: &[u8]) -> Result<(), CallError> {
     stream.write_all(words)?;
     Ok(stream.flush()?)
 }

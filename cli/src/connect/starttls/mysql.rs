@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::{Trouble, exactly, say};
+use super::{CallError, exactly, say};
 
 const CLIENT_PROTOCOL_41: u32 = 0x0200;
 const CLIENT_SSL: u32 = 0x0800;
@@ -11,10 +11,10 @@ const CLIENT_SECURE_CONNECTION: u32 = 0x8000;
 /// A greeting is some hundred bytes.
 const LONGEST_GREETING: usize = 4096;
 
-pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
     let (sequence, greeting) = packet(stream)?;
     if !offers_tls(&greeting)? {
-        return Err(Trouble::new("the server does not offer TLS"));
+        return Err(CallError::new("the server does not offer TLS"));
     }
     let mut request = vec![32, 0, 0, sequence.wrapping_add(1)];
     let flags = CLIENT_PROTOCOL_41 | CLIENT_SSL | CLIENT_SECURE_CONNECTION;
@@ -26,19 +26,19 @@ pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
     say(stream, &request)
 }
 
-fn packet(stream: &mut impl Read) -> Result<(u8, Vec<u8>), Trouble> {
+fn packet(stream: &mut impl Read) -> Result<(u8, Vec<u8>), CallError> {
     let [a, b, c, sequence] = exactly(stream)?;
     let length = u32::from_le_bytes([a, b, c, 0]) as usize;
     if length > LONGEST_GREETING {
-        return Err(Trouble::answer("not a greeting of MySQL", &[a, b, c, sequence]));
+        return Err(CallError::answer("not a greeting of MySQL", &[a, b, c, sequence]));
     }
     let mut content = vec![0; length];
     stream.read_exact(&mut content)?;
     Ok((sequence, content))
 }
 
-fn offers_tls(greeting: &[u8]) -> Result<bool, Trouble> {
-    let odd = || Trouble::answer("not a greeting of MySQL", greeting);
+fn offers_tls(greeting: &[u8]) -> Result<bool, CallError> {
+    let odd = || CallError::answer("not a greeting of MySQL", greeting);
     match greeting.split_first() {
         Some((10, rest)) => {
             // Version and NUL, thread 4, challenge 8, filler 1, then the low capabilities.
@@ -49,7 +49,7 @@ fn offers_tls(greeting: &[u8]) -> Result<bool, Trouble> {
         }
         // An error: its number, then its text.
         Some((0xff, rest)) => {
-            Err(Trouble::answer("the server refuses", rest.get(2..).unwrap_or(rest)))
+            Err(CallError::answer("the server refuses", rest.get(2..).unwrap_or(rest)))
         }
         _ => Err(odd()),
     }

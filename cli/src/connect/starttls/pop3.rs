@@ -2,19 +2,19 @@
 
 use std::io::{Read, Write};
 
-use super::{Trouble, line, say};
+use super::{CallError, line, say};
 
-pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
     affirmed(stream, "the server does not greet")?;
     say(stream, b"STLS\r\n")?;
     affirmed(stream, "STLS was refused")
 }
 
-fn affirmed(stream: &mut impl Read, otherwise: &str) -> Result<(), Trouble> {
+fn affirmed(stream: &mut impl Read, otherwise: &str) -> Result<(), CallError> {
     let line = line(stream)?;
     match line.split(' ').next() {
         Some("+OK") => Ok(()),
-        _ => Err(Trouble::answer(otherwise, line.as_bytes())),
+        _ => Err(CallError::answer(otherwise, line.as_bytes())),
     }
 }
 

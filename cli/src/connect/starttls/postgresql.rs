@@ -2,19 +2,19 @@
 
 use std::io::{Read, Write};
 
-use super::{Trouble, exactly, say};
+use super::{CallError, exactly, say};
 
 /// Length 8, then the code 80877103.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
     say(stream, &SSL_REQUEST)?;
     // One byte, and no more: what follows it unencrypted is not to be believed (CVE-2021-23222).
     match exactly(stream)? {
         [b'S'] => Ok(()),
-        [b'N'] => Err(Trouble::new("the server does not offer TLS")),
-        [b'E'] => Err(Trouble::new("the server answered with an error")),
-        other => Err(Trouble::answer("not an answer of PostgreSQL", &other)),
+        [b'N'] => Err(CallError::new("the server does not offer TLS")),
+        [b'E'] => Err(CallError::new("the server answered with an error")),
+        other => Err(CallError::answer("not an answer of PostgreSQL", &other)),
     }
 }
 

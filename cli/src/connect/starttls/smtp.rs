@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::IpAddr;
 
-use super::{MOST_LINES, Names, Trouble, line, say};
+use super::{CallError, MOST_LINES, Names, line, say};
 
-pub(super) fn start(stream: &mut (impl Read + Write), names: &Names<'_>) -> Result<(), Trouble> {
+pub(super) fn start(stream: &mut (impl Read + Write), names: &Names<'_>) -> Result<(), CallError> {
     reply(stream, "220", "the server does not greet")?;
     // An address literal is right for a host without a name of its own (RFC 5321 section 4.1.3).
     let us = match names.client {
@@ -15,19 +15,19 @@ pub(super) fn start(stream: &mut (impl Read + Write), names: &Names<'_>) -> Resu
     say(stream, format!("EHLO {us}\r\n").as_bytes())?;
     let offers = reply(stream, "250", "EHLO was refused")?;
     if !offers.iter().any(|offer| offer.eq_ignore_ascii_case("STARTTLS")) {
-        return Err(Trouble::new("the server does not offer STARTTLS"));
+        return Err(CallError::new("the server does not offer STARTTLS"));
     }
     say(stream, b"STARTTLS\r\n")?;
     reply(stream, "220", "STARTTLS was refused").map(drop)
 }
 
 /// The texts of one reply, whose last line has a space behind the code (RFC 5321 section 4.2.1).
-fn reply(stream: &mut impl Read, code: &str, otherwise: &str) -> Result<Vec<String>, Trouble> {
+fn reply(stream: &mut impl Read, code: &str, otherwise: &str) -> Result<Vec<String>, CallError> {
     let mut texts = Vec::new();
     while texts.len() < MOST_LINES {
         let line = line(stream)?;
         let Some(text) = line.strip_prefix(code) else {
-            return Err(Trouble::answer(otherwise, line.as_bytes()));
+            return Err(CallError::answer(otherwise, line.as_bytes()));
         };
         let is_last = !text.starts_with('-');
         texts.push(text.get(1..).unwrap_or("").to_owned());
@@ -35,7 +35,7 @@ fn reply(stream: &mut impl Read, code: &str, otherwise: &str) -> Result<Vec<Stri
             return Ok(texts);
         }
     }
-    Err(Trouble::new("the reply does not end"))
+    Err(CallError::new("the reply does not end"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::{Names, Trouble, say, until};
+use super::{CallError, Names, say, until};
 
 const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
@@ -15,7 +15,7 @@ pub(super) fn start(
     stream: &mut (impl Read + Write),
     names: &Names<'_>,
     namespace: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), CallError> {
     // A domain is letters, digits, dots and colons here: nothing that XML would have to escape.
     let domain: String = names.domain.chars().filter(|c| !"<>&'\"".contains(*c)).collect();
     let open = format!(
@@ -27,17 +27,17 @@ pub(super) fn start(
         until(stream, LONGEST_ANSWER, |said| has_tag_end(said, "features") || is_over(said))?;
     let offers = String::from_utf8_lossy(&features);
     if is_over(&features) {
-        return Err(Trouble::answer("the server ends the stream", tail(&features, 200)));
+        return Err(CallError::answer("the server ends the stream", tail(&features, 200)));
     }
     if !(offers.contains("<starttls") && offers.contains(TLS)) {
-        return Err(Trouble::new("the server does not offer STARTTLS"));
+        return Err(CallError::new("the server does not offer STARTTLS"));
     }
     say(stream, format!("<starttls xmlns='{TLS}'/>").as_bytes())?;
     let answer =
         until(stream, LONGEST_ANSWER, |said| has_tag_end(said, "proceed") || is_over(said))?;
     match String::from_utf8_lossy(&answer).contains("<proceed") && !is_over(&answer) {
         true => Ok(()),
-        false => Err(Trouble::answer("STARTTLS was refused", tail(&answer, 200))),
+        false => Err(CallError::answer("STARTTLS was refused", tail(&answer, 200))),
     }
 }
 

@@ -87,4 +87,6 @@ pub(super) mod usage {
     pub(in super::super) const DATA_ENCIPHERMENT: u16 = 1 << 3;
     pub(in super::super) const KEY_AGREEMENT: u16 = 1 << 4;
     pub(in super::super) const KEY_CERT_SIGN: u16 = 1 << 5;
+    pub(in super::super) const ENCIPHER_ONLY: u16 = 1 << 7;
+    pub(in super::super) const DECIPHER_ONLY: u16 = 1 << 8;
 }

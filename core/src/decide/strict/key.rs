@@ -4,7 +4,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::AlgorithmIdentifier;
 
-use super::facts::Facts;
+use super::facts::{Facts, usage};
 use crate::key::Key;
 
 pub(super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
@@ -51,6 +51,28 @@ pub(super) fn kind<'f>(facts: &'f Facts<'_>) -> &'f [u8] {
 pub(super) fn is_known(facts: &Facts<'_>) -> bool {
     let kind = kind(facts);
     [RSA, RSASSA_PSS, EC, ED25519, ED448].contains(&kind) || ML_DSA.contains(&kind)
+}
+
+/// The keyUsage bits that a certificate with such a key must not have (RFC 8813 section 3, RFC 9295
+/// section 3, RFC 9881 section 5).
+pub(super) fn forbidden_usage(facts: &Facts<'_>) -> u16 {
+    let encipherment = usage::KEY_ENCIPHERMENT | usage::DATA_ENCIPHERMENT;
+    match kind(facts) {
+        EC => encipherment,
+        kind if [ED25519, ED448].contains(&kind) || ML_DSA.contains(&kind) => {
+            encipherment | usage::KEY_AGREEMENT | usage::ENCIPHER_ONLY | usage::DECIPHER_ONLY
+        }
+        _ => 0,
+    }
+}
+
+/// The keyUsage bits that say nothing of such a key: those that it must not have, and of one for
+/// RSASSA-PSS all but signing (RFC 4055 section 1.2).
+pub(super) fn idle_usage(facts: &Facts<'_>) -> u16 {
+    match kind(facts) {
+        RSASSA_PSS => !(usage::DIGITAL_SIGNATURE | usage::CONTENT_COMMITMENT),
+        _ => forbidden_usage(facts),
+    }
 }
 
 /// Whether an RSA key is too short, or of an odd length.

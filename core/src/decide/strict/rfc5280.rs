@@ -160,10 +160,24 @@ pub(super) const CHECKS: &[Check] = &[
         always(
             "key-usage",
             "has a keyUsage that does not allow what it is used for",
-            "RFC 5280 4.2.1.3, 4.2.1.12",
+            "RFC 5280 4.2.1.3, 4.2.1.12; RFC 4055 1.2; RFC 9295 3; RFC 9881 5",
         ),
         PEER,
-        |f| f.key_usage().is_some_and(|bits| bits & wanted_usage(f.purpose) == 0),
+        |f| {
+            let wanted = wanted_usage(f.purpose) & !key::idle_usage(f);
+            f.key_usage().is_some_and(|bits| bits & wanted == 0)
+        },
+    ),
+    // Of certificates that a CA issued: who wrote an anchor down did not choose its bits, and they
+    // open nothing that such a key could do.
+    check(
+        always(
+            "key-usage-kind",
+            "has a keyUsage with bits that a key of its kind must not have",
+            "RFC 8813 3; RFC 9295 3; RFC 9881 5",
+        ),
+        ISSUED,
+        |f| f.key_usage().is_some_and(|bits| bits & key::forbidden_usage(f) != 0),
     ),
     check(
         always("name-constraints-place", "has nameConstraints and is no CA's", "RFC 5280 4.2.1.10"),

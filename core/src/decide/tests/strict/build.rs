@@ -77,6 +77,7 @@ pub(super) const DATA_ENCIPHERMENT: u16 = 0x1000;
 pub(super) const KEY_AGREEMENT: u16 = 0x0800;
 pub(super) const CERT_SIGN: u16 = 0x0400;
 pub(super) const CRL_SIGN: u16 = 0x0200;
+pub(super) const ENCIPHER_ONLY: u16 = 0x0100;
 pub(super) const DECIPHER_ONLY: u16 = 0x0080;
 
 thread_local! {

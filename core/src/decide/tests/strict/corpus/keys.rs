@@ -8,6 +8,7 @@ use super::super::build::*;
 use super::super::chain::Top;
 use super::super::keys::{self, Kind, modulus, point, rsa, spki};
 use super::{Case, accepted, refused, told};
+use crate::query::Role;
 
 const P256: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
 const P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
@@ -18,6 +19,8 @@ const ML_DSA_87: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x1
 const ML_DSA_44_WITH_NULL: (&[u8], usize) =
     (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x11\x05\x00", 1312);
 const HASH_ML_DSA_44: (&[u8], usize) = (b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x20", 1312);
+/// A key for RSASSA-PSS alone, with any of its parameters.
+const RSASSA_PSS: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
 const RSA_WITHOUT_NULL: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 
 /// A key of a kind that the system's OpenSSL need not know. Nothing is signed with it.
@@ -43,8 +46,12 @@ fn even_modulus() -> Vec<u8> {
 
 /// An RSA key whose algorithm has no parameters.
 fn without_null() -> Vec<u8> {
+    bare_rsa(RSA_WITHOUT_NULL)
+}
+
+fn bare_rsa(algorithm: &[u8]) -> Vec<u8> {
     let numbers = [crate::der::unsigned(&modulus(2048)), crate::der::unsigned(&[1, 0, 1])];
-    spki(RSA_WITHOUT_NULL, &crate::der::sequence(&[&numbers[0], &numbers[1]]))
+    spki(algorithm, &crate::der::sequence(&[&numbers[0], &numbers[1]]))
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -192,6 +199,86 @@ pub(super) const CASES: &[Case] = &[
     }),
     refused("leaf-ml-dsa-with-null", "key-parameters", |c| {
         c.leaf.spki = unknown(ML_DSA_44_WITH_NULL);
+    }),
+    accepted("leaf-ml-dsa-every-bit-for-signing", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT | CRL_SIGN).spki = unknown(ML_DSA_44);
+    }),
+    refused("leaf-ml-dsa-for-encipherment-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT).spki = unknown(ML_DSA_44);
+    }),
+    refused("leaf-ml-dsa-for-data-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | DATA_ENCIPHERMENT).spki = unknown(ML_DSA_65);
+    }),
+    refused("leaf-ml-dsa-for-agreement-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | KEY_AGREEMENT).spki = unknown(ML_DSA_87);
+    }),
+    refused("leaf-ml-dsa-enciphers-only-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | ENCIPHER_ONLY).spki = unknown(ML_DSA_44);
+    }),
+    refused("leaf-ml-dsa-deciphers-only-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | DECIPHER_ONLY).spki = unknown(ML_DSA_44);
+    }),
+    refused("leaf-ml-dsa-for-encipherment-alone", "key-usage", |c| {
+        c.leaf.usage(KEY_ENCIPHERMENT).spki = unknown(ML_DSA_44);
+    }),
+    refused("client-ml-dsa-for-agreement-alone", "key-usage", |c| {
+        c.role = Role::Client;
+        c.leaf.usage(KEY_AGREEMENT).eku(&[CLIENT]).spki = unknown(ML_DSA_44);
+    }),
+    accepted("leaf-ed25519-every-bit-for-signing", |c| {
+        c.leaf.key(Kind::Ed25519).usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT | CRL_SIGN);
+    }),
+    refused("leaf-ed25519-for-agreement-beside", "key-usage-kind", |c| {
+        c.leaf.key(Kind::Ed25519).usage(DIGITAL_SIGNATURE | KEY_AGREEMENT);
+    }),
+    refused("leaf-ed448-for-encipherment-beside", "key-usage-kind", |c| {
+        c.leaf.key(Kind::Ed448).usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT);
+    }),
+    refused("ca-ed25519-for-agreement-beside", "key-usage-kind", |c| {
+        c.ca().key(Kind::Ed25519).usage(CERT_SIGN | CRL_SIGN | KEY_AGREEMENT);
+    }),
+    refused("leaf-ed25519-for-agreement-alone", "key-usage", |c| {
+        c.leaf.key(Kind::Ed25519).usage(KEY_AGREEMENT);
+    }),
+    refused("own-ed25519-for-agreement-alone", "key-usage", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::Ed25519).usage(KEY_AGREEMENT);
+    }),
+    accepted("own-ed25519-for-agreement-beside", |c| {
+        c.anchor = Top::Own;
+        c.leaf.key(Kind::Ed25519).usage(DIGITAL_SIGNATURE | KEY_AGREEMENT);
+    }),
+    accepted("anchor-ec-for-encipherment-beside", |c| {
+        c.root.usage(CERT_SIGN | CRL_SIGN | KEY_ENCIPHERMENT);
+    }),
+    accepted("leaf-ec-for-agreement-beside", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT | KEY_AGREEMENT | ENCIPHER_ONLY);
+    }),
+    refused("leaf-ec-for-encipherment-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT);
+    }),
+    refused("leaf-ec-for-data-beside", "key-usage-kind", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | DATA_ENCIPHERMENT);
+    }),
+    refused("ca-ec-for-encipherment-beside", "key-usage-kind", |c| {
+        c.ca().usage(CERT_SIGN | CRL_SIGN | KEY_ENCIPHERMENT);
+    }),
+    refused("leaf-ec-for-encipherment-alone", "key-usage", |c| {
+        c.leaf.usage(KEY_ENCIPHERMENT);
+    }),
+    accepted("leaf-rsa-pss-key", |c| {
+        c.leaf.spki = Some(bare_rsa(RSASSA_PSS));
+    }),
+    accepted("leaf-rsa-pss-key-for-encipherment-beside", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT).spki = Some(bare_rsa(RSASSA_PSS));
+    }),
+    refused("leaf-rsa-pss-key-for-encipherment-alone", "key-usage", |c| {
+        c.leaf.usage(KEY_ENCIPHERMENT).spki = Some(bare_rsa(RSASSA_PSS));
+    }),
+    refused("own-rsa-pss-key-for-agreement-alone", "key-usage", |c| {
+        c.anchor = Top::Own;
+        c.leaf.signing = Some(keys::PSS_SHA256);
+        c.leaf.key(Kind::Rsa(2048)).usage(KEY_AGREEMENT).spki = Some(bare_rsa(RSASSA_PSS));
     }),
     refused("leaf-rsa-without-null", "key-parameters", |c| {
         c.leaf.spki = Some(without_null());
