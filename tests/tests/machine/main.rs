@@ -18,6 +18,11 @@ const UNKNOWN: i32 = 60;
 /// is not enabled.
 fn installed() -> Option<Guest> {
     let mut guest = Guest::fresh()?;
+    install(&mut guest);
+    Some(guest)
+}
+
+fn install(guest: &mut Guest) {
     guest.does("dpkg --install /packages/*.deb");
     guest.does(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
@@ -29,7 +34,6 @@ fn installed() -> Option<Guest> {
     );
     guest.does("peerkey install openssl");
     guest.comes_to(&format!("{CURL}; [ $? -eq {UNKNOWN} ]"));
-    Some(guest)
 }
 
 const CURL: &str = "set +e; curl -sS -o /dev/null https://localhost:8443/";
