@@ -38,6 +38,7 @@ fn a_confined_program_follows_the_policy() {
     apply(&mut guest, DENIED);
     let said = guest.run(CONFINED);
     assert!(!said.ok() && said.text().contains("published"), "{said}");
+    guest.does("tail -n 1 /var/lib/peerkey/uid/0/record.jsonl | grep confined-curl");
     guest.comes_to("journalctl -o json PEERKEY_VERDICT=reject | grep confined-curl");
 
     // Without the snippet the module is found, and the policy is not: it refuses.
