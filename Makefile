@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
 
 .PHONY: help build test table demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
-.PHONY: pages deb rpm test-packages package-deps
+.PHONY: pages deb rpm test-packages test-machine package-deps machine-deps
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -65,6 +65,9 @@ rpm: pages package-deps ## target/rpm: RPM packages, seen by rpmlint
 test-packages: deb rpm test-deps ## installs, upgrades, removes and purges the packages on fresh roots; slow, with network
 	$(CARGO) test --locked --package peerkey-tests --test packages -- --include-ignored --nocapture
 
+test-machine: deb test-deps machine-deps ## units, restarts and confinement on whole machines (QEMU); slow, with network
+	$(CARGO) test --locked --package peerkey-tests --test machine -- --include-ignored --nocapture
+
 fmt: rust ## formats the sources
 	$(CARGO) fmt --all
 
@@ -74,7 +77,7 @@ lint: rust build-deps ## clippy, with warnings denied
 check: lint ## what must hold before a commit: format and lint
 	$(CARGO) fmt --all --check
 
-install-deps: build-deps test-deps package-deps ## only installs the packages
+install-deps: build-deps test-deps package-deps machine-deps ## only installs the packages
 
 rust:
 	@tests/check-rust.sh
@@ -87,3 +90,6 @@ test-deps:
 
 package-deps:
 	@tests/install-packages.sh package
+
+machine-deps:
+	@tests/install-packages.sh machine

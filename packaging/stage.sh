@@ -43,6 +43,9 @@ put 644 "$ZSHDIR" "$pages/completions/_peerkey"
 put 644 "$FISHDIR" "$pages/completions/peerkey.fish"
 
 put 644 "$UNITDIR" "$here"/systemd/*
+# Nobody has to switch it on: what is for a while only ends at a restart.
+mkdir -p "$root$UNITDIR/sysinit.target.wants"
+ln -sf ../peerkey-boot.service "$root$UNITDIR/sysinit.target.wants/"
 put 644 "$TMPFILESDIR" "$here/tmpfiles.d/peerkey.conf"
 put 755 "$LIBEXECDIR" "$here/hooks/anchors-changed"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what building, testing or packaging needs from Debian's packages: install-packages.sh build|test|package.
+# Installs what building, testing or packaging needs from Debian's packages: install-packages.sh build|test|package|machine.
 # Says what it does, and does nothing where everything is there.
 set -eu
 
@@ -22,8 +22,9 @@ package)
     # Fresh roots to install on.
     wanted="$wanted debootstrap util-linux"
     ;;
+machine) wanted="qemu-system-x86 debootstrap e2fsprogs tar" ;;
 *)
-    echo "usage: $0 build|test|package" >&2
+    echo "usage: $0 build|test|package|machine" >&2
     exit 2
     ;;
 esac

@@ -96,6 +96,9 @@ pub enum Command {
     Off(OffArgs),
     /// End what peerkey off began
     On,
+    /// Ends what is over: at the start of the system.
+    #[command(hide = true)]
+    Settle,
     /// Ends what is for a while when its time is over.
     #[command(hide = true)]
     Watch(WatchArgs),
@@ -173,6 +176,10 @@ pub struct ApplyArgs {
     /// also if this connection is lost, and at a restart
     #[arg(long, value_name = "TIME", conflicts_with = "check", value_parser = crate::clock::a_while)]
     pub confirm: Option<Duration>,
+    /// For units and hooks: refuse a policy that went back because nobody confirmed it, until its sources
+    /// are changed or somebody applies it by hand
+    #[arg(long, conflicts_with = "confirm")]
+    pub unattended: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod der;
 pub mod desk;
 pub mod firefox;
+pub mod fresh;
 pub mod nss;
 pub mod pkcs11;
 pub mod pki;

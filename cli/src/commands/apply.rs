@@ -31,7 +31,8 @@ pub fn run(global: &Global, args: &ApplyArgs, screen: &Screen) -> io::Result<u8>
     if let Some(lasts) = args.confirm {
         return for_a_while(global, args, screen, &loaded, lasts);
     }
-    match source::publish(&loaded.policy, &global.state_dir, now) {
+    let publish = if args.unattended { source::publish_unattended } else { source::publish };
+    match publish(&loaded.policy, &global.state_dir, now) {
         Ok(published) => {
             let path = published.path.display().to_string();
             let mut words = format!("the policy is in force: {}", in_words(&loaded));

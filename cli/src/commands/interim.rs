@@ -129,12 +129,20 @@ pub(super) fn settle(global: &Global, screen: &Screen) {
     }
 }
 
+/// Whether nothing is left that should have ended. That was done before any command.
+pub(super) fn settled(global: &Global) -> u8 {
+    match source::interim(&global.state_dir).is_some_and(|interim| interim.is_over()) {
+        true => NO,
+        false => FINE,
+    }
+}
+
 fn words_of_end(kind: InterimKind) -> &'static str {
     match kind {
         InterimKind::Off => "the time of peerkey off is over: the policy is in force again",
         InterimKind::Confirm => {
             "nobody confirmed the policy in time: the one before is in force again. The sources are as \
-             they were: the next peerkey apply brings it again"
+             they were: units leave them alone, and peerkey apply brings it again"
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn run(cli: &Cli) -> u8 {
         Command::Confirm => interim::confirm(&cli.global, &screen),
         Command::Off(args) => interim::off(&cli.global, args.lasts, &screen),
         Command::On => interim::on(&cli.global, &screen),
+        Command::Settle => Ok(interim::settled(&cli.global)),
         Command::Watch(args) => Ok(watch::run(&cli.global, args)),
         Command::Check(args) => check::run(&cli.global, args, &screen),
         Command::Test(args) => test::run(&cli.global, args, &screen),

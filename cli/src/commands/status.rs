@@ -87,6 +87,11 @@ impl Status {
 
     /// What is in force for a while only.
     fn interim(&mut self, global: &Global) {
+        if !source::unconfirmed(&global.state_dir).is_empty() {
+            let words = "nobody confirmed the last policy, and it went back: units leave its sources alone until \
+                         they are changed, or somebody runs peerkey apply";
+            self.wrong.push(words.into());
+        }
         let Some(interim) = source::interim(&global.state_dir) else { return };
         let until = rfc3339(interim.until);
         self.policy["until"] = json!(until);

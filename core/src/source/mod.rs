@@ -35,7 +35,7 @@ pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{
     Interim, Kind as InterimKind, PublishError, Published, begin, confirm, end, interim, publish,
-    rollback, settle,
+    publish_unattended, rollback, settle, unconfirmed,
 };
 pub use self::system::{complete, system_bundles};
 pub use self::whole::{Whole, whole};

@@ -19,8 +19,10 @@ use crate::store::{self, Compiled, StoreError, check_pages};
 mod interim;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 
 pub use interim::{Interim, Kind, begin, confirm, end, interim, settle};
+pub use unconfirmed::unconfirmed;
 
 /// How long to wait for another `apply`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,24 +94,19 @@ impl std::error::Error for PublishError {}
 /// Compiles the policy into the state folder, and puts it in force. The folder is made if only it
 /// is missing.
 pub fn publish(policy: &Policy, state_dir: &Path, now: i64) -> Result<Published, PublishError> {
+    State::lock(state_dir, PATIENCE)?.publish(policy, now)
+}
+
+/// The same for units and hooks, which nobody watches: what nobody confirmed they do not bring again, until somebody
+/// publishes by hand or changes the sources.
+pub fn publish_unattended(
+    policy: &Policy,
+    state_dir: &Path,
+    now: i64,
+) -> Result<Published, PublishError> {
     let state = State::lock(state_dir, PATIENCE)?;
-    let off = state.under_way().filter(|interim| interim.kind == Kind::Off);
-    if off.is_none() {
-        state.refuse_second()?;
-    }
-    let fresh = state.fresh(NEW);
-    let published = store::write(policy, &fresh, now)
-        .map_err(|error| PublishError::store(&error))
-        .and_then(|()| state.seal(&fresh))
-        .and_then(|()| state.record(&fresh))
-        .and_then(|()| match off {
-            Some(off) => Ok(Published { after: Some(off), ..state.put_aside(&fresh)? }),
-            None => state.put_in_force(&fresh),
-        });
-    if published.is_err() {
-        state.sweep();
-    }
-    published
+    state.refuse_unconfirmed(policy)?;
+    state.publish(policy, now)
 }
 
 /// Puts the policy before this one in force again, and keeps this one: a second time undoes it. A policy
@@ -128,6 +125,7 @@ pub fn rollback(state_dir: &Path) -> Result<Published, PublishError> {
     open(&state.previous())?;
     check_pages(&state.previous()).map_err(|error| PublishError::store(&error))?;
     state.exchange()?;
+    state.forget_unconfirmed()?;
     Ok(state.published(false))
 }
 
@@ -150,6 +148,27 @@ impl State {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         prepare(&dir)?;
         Ok(Self { _lock: lock(&dir.join("policy.lock"), patience)?, dir })
+    }
+
+    fn publish(&self, policy: &Policy, now: i64) -> Result<Published, PublishError> {
+        let off = self.under_way().filter(|interim| interim.kind == Kind::Off);
+        if off.is_none() {
+            self.refuse_second()?;
+        }
+        let fresh = self.fresh(NEW);
+        let published = store::write(policy, &fresh, now)
+            .map_err(|error| PublishError::store(&error))
+            .and_then(|()| self.seal(&fresh))
+            .and_then(|()| self.record(&fresh))
+            .and_then(|()| match off {
+                Some(off) => Ok(Published { after: Some(off), ..self.put_aside(&fresh)? }),
+                None => self.put_in_force(&fresh),
+            })
+            .and_then(|published| self.forget_unconfirmed().map(|()| published));
+        if published.is_err() {
+            self.sweep();
+        }
+        published
     }
 
     fn current(&self) -> PathBuf {

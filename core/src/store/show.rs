@@ -83,7 +83,7 @@ pub struct DenialRow {
 }
 
 /// A file that the policy was compiled from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceRow {
     /// Its path.
     pub path: String,

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use peerkey_tests::artifacts;
+use peerkey_tests::fresh::say;
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::site::{SHIPPED, Site};
 
-use super::{packaging, root::say, top};
+use super::{packaging, top};
 
 #[test]
 fn units_are_right() {
@@ -27,7 +28,7 @@ fn units_are_right() {
         let text = text.replace("/usr/libexec/peerkey/anchors-changed", &hook);
         units.push(site.write(&name, text.replace("/usr/bin/peerkey", &command)));
     }
-    assert_eq!(units.len(), 5);
+    assert_eq!(units.len(), 6);
     let mut verify = Command::new("systemd-analyze");
     verify.args(["verify", "--man=no"]).args(&units);
     let said = run(&mut verify).expect_ok("systemd-analyze verify");

@@ -1,11 +1,11 @@
 //! Packages on a fresh root: installed, switched on, upgraded, removed, purged. What was there before is there after.
 
-use std::fs;
 use std::path::Path;
 
+use peerkey_tests::fresh::{difference, packages, readme_blocks, say};
 use peerkey_tests::server::free_port;
 
-use super::root::{Root, difference, later_packages, packages, say};
+use super::root::{Root, later_packages};
 use super::top;
 
 const INSTALL: &str = "dpkg --install /packages/*.deb";
@@ -132,6 +132,72 @@ fn what_was_edited_meanwhile_keeps_its_edits() {
     root.does("! test -e /etc/ssl/openssl.cnf.before-peerkey");
 }
 
+/// All that `peerkey install` writes, the lean trust and p11-kit's file, too.
+#[test]
+#[ignore = "slow: make test-packages"]
+fn nothing_of_install_outlives_the_packages() {
+    let Some(root) = Root::fresh() else { return };
+    let before = root.etc();
+    root.does("dpkg --install /packages/peerkey_*.deb /packages/peerkey-openssl_*.deb");
+    let policy = "version = 1\n[authority.web]\nkind = \"x509\"\n\
+                  anchors = [\"/etc/ssl/certs/ca-certificates.crt\"]\n[default]\naccept = { any = [\"web\"] }\n";
+    apply(&root, policy);
+    root.does(
+        "dpkg-deb --extract /packages/peerkey-nss_*.deb /elsewhere
+         peerkey install --yes --nss-module /elsewhere/usr/lib/*/pkcs11/peerkey-trust.so
+         peerkey install --lean-trust
+         ls /etc/pkcs11/modules/peerkey.module /etc/profile.d/peerkey-lean-trust.sh /etc/firefox/policies/*",
+    );
+    root.does("dpkg --remove peerkey-openssl");
+    root.does("! ls /etc/profile.d/peerkey* /etc/environment.d/*peerkey*");
+    root.does("grep -q peerkey-trust.so /etc/firefox/policies/policies.json");
+    root.does("dpkg --remove peerkey");
+    let removed = difference(&before, &root.etc());
+    let names = ["openssl.cnf", "/pkcs11", "/firefox", "/thunderbird", "-trust"];
+    let left = removed.iter().filter(|line| names.iter().any(|name| line.contains(name)));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{removed:#?}");
+    root.does("dpkg --purge peerkey peerkey-openssl");
+    assert_eq!(difference(&before, &root.etc()), [""; 0], "/etc is as it was");
+}
+
+/// The policy was written by the administrator, and another one comes with the package: dpkg asks.
+#[test]
+#[ignore = "slow: make test-packages"]
+fn dpkg_asks_about_a_policy_that_changed_on_both_sides() {
+    let Some(root) = Root::fresh() else { return };
+    root.does(INSTALL);
+    assert_eq!(ask(&root), 60, "the device is new");
+    apply(&root, PINNED);
+    root.does("peerkey install openssl");
+    assert_eq!(ask(&root), 0);
+    root.bring("later", later_packages());
+    root.does(
+        "cd /later; dpkg-deb --raw-extract peerkey_*.deb tree; rm peerkey_*.deb
+         echo '# another one' >>tree/etc/peerkey/policy.toml; dpkg-deb --build tree peerkey.deb; rm -r tree",
+    );
+    let upgrade = "dpkg --install /later/*.deb";
+    let said = root.run(upgrade);
+    assert!(
+        !said.ok() && said.text().contains("/etc/peerkey/policy.toml"),
+        "nobody answers: {said}"
+    );
+    assert_eq!(ask(&root), 0, "what was applied is in force all the same");
+    let said = root.run("printf 'N\\n' | dpkg --configure --pending").expect_ok("an answer");
+    assert!(said.text().contains("Configuration file '/etc/peerkey/policy.toml'"), "{said}");
+    root.does(
+        "grep -q devices /etc/peerkey/policy.toml; test -e /etc/peerkey/policy.toml.dpkg-dist",
+    );
+    root.does("peerkey apply");
+    assert_eq!(ask(&root), 0, "the own one is kept");
+    root.does("dpkg --force-downgrade --force-confold --install /packages/*.deb");
+    root.does(&format!("printf 'Y\\n' | {upgrade}"));
+    root.does("grep -q '# another one' /etc/peerkey/policy.toml; test -e /etc/peerkey/policy.toml.dpkg-old");
+    assert_eq!(ask(&root), 0, "and the other one is not applied by itself");
+    root.does("peerkey policy sources --changed | grep -q policy.toml; peerkey apply");
+    assert_eq!(ask(&root), 60, "by hand it is");
+    root.does("dpkg --purge peerkey peerkey-openssl peerkey-nss; ! ls -d /etc/peerkey");
+}
+
 #[test]
 #[ignore = "slow: make test-packages"]
 fn what_cannot_be_switched_off_is_not_removed() {
@@ -226,12 +292,6 @@ fn rpm_packages_come_and_go() {
 #[ignore = "slow: make test-packages"]
 fn the_readme_installs_and_removes() {
     let Some(root) = Root::fresh() else { return };
-    let readme = fs::read_to_string(top().join("README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Install\n").expect("README has a section");
-    let section = section.split("\n## ").next().unwrap();
-    let blocks: Vec<_> =
-        section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    assert!(blocks.len() >= 3, "{blocks:?}");
     // apt is not to ask, nor to fetch what is only recommended.
     root.does(
         "printf 'APT::Get::Assume-Yes \"true\";\\nAPT::Install-Recommends \"false\";\\n' \
@@ -241,8 +301,8 @@ fn the_readme_installs_and_removes() {
     root.does("mkdir -p /root/target && ln -s /packages /root/target/deb");
     // systemctl has nobody to talk to in a root of files alone, and make deb has been run.
     let typed = |line: &&str| !line.starts_with("make ") && !line.contains("systemctl");
-    for block in blocks {
-        let lines: Vec<_> = block.lines().filter(typed).map(|l| l.replace("sudo ", "")).collect();
+    for block in readme_blocks() {
+        let lines: Vec<_> = block.lines().filter(typed).collect();
         let said = root.run(&format!("cd /root\n{}", lines.join("\n")));
         assert!(said.ok(), "{said}\n=== typed\n{block}");
     }

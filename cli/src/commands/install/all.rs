@@ -176,7 +176,9 @@ pub(super) fn remove(global: &Global, args: &RemoveArgs, screen: &Screen) -> io:
         })?;
     }
     let config = config(&args.all);
-    if desk.agrees(&format!("Take peerkey's provider out of {}?", shown(&config)))? {
+    if args.all.config.is_none() && !config.exists() {
+        desk.say(&format!("there is no {}", shown(&config)))?;
+    } else if desk.agrees(&format!("Take peerkey's provider out of {}?", shown(&config)))? {
         let args = RemoveOpenssl { config: Some(config), dry_run: false };
         desk.status = desk.status.max(openssl::remove(&args, screen)?);
     } else {

@@ -26,6 +26,8 @@ const SESSIONS: &str = "etc/environment.d/60-peerkey-lean-trust.conf";
 const SHELLS: &str = "etc/profile.d/peerkey-lean-trust.sh";
 const BUNDLE: &str = "lean-trust.pem";
 const MARK: &str = "# peerkey install --lean-trust wrote this; peerkey remove takes it away.";
+/// Empty folders of the system's stay.
+const MADE: &str = "# So it did this folder.";
 pub(super) const GONE: &str = "programs of new sessions load the system's anchors again";
 
 /// Points them there.
@@ -65,6 +67,11 @@ pub fn is_on(root: &Path) -> bool {
 
 fn is_ours(path: &Path) -> bool {
     fs::read(path).is_ok_and(|text| text.starts_with(MARK.as_bytes()))
+}
+
+fn made_its_folder(path: &Path) -> bool {
+    is_ours(path)
+        && fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line == MADE))
 }
 
 /// Whether a policy needs the anchors of programs after all, where these are out of their way.
@@ -122,9 +129,12 @@ fn lay_down(global: &Global, root: &Path) -> Result<PathBuf, Trouble> {
         let lines = VARIABLES.map(|name| format!("{start}{name}={path}\n"));
         format!("{MARK}\n{}", lines.concat())
     };
-    for (name, text) in [(SESSIONS, lines("")), (SHELLS, lines("export "))] {
+    for (name, mut text) in [(SESSIONS, lines("")), (SHELLS, lines("export "))] {
         let path = root.join(name);
         let folder = path.parent().unwrap_or(root);
+        if !folder.exists() || made_its_folder(&path) {
+            text = format!("{text}{MADE}\n");
+        }
         let made = fs::create_dir_all(folder);
         made.map_err(|error| Trouble::io("make the folder", folder, &error))?;
         file::replace(&path, text.as_bytes(), 0o644)?;
@@ -136,10 +146,13 @@ fn lay_down(global: &Global, root: &Path) -> Result<PathBuf, Trouble> {
 pub(super) fn take_away(global: &Global, root: &Path) -> Result<(), Trouble> {
     for path in [SESSIONS, SHELLS].map(|name| root.join(name)) {
         if is_ours(&path) {
+            let made = made_its_folder(&path);
             file::remove(&path)?;
+            if made {
+                // Not empty: somebody else's by now.
+                let _ = path.parent().map(fs::remove_dir);
+            }
         }
-        // Empty, it was made for this; else it stays.
-        let _ = path.parent().map(fs::remove_dir);
     }
     // Sessions of before name it until they end.
     let bundle = global.state_dir.join(BUNDLE);

@@ -223,7 +223,10 @@ impl State {
         self.record(&fresh)?;
         let interim = self.keep_aside(kind, lasts, now, watch)?;
         match kind {
-            Kind::Confirm => self.replace(&fresh)?,
+            Kind::Confirm => {
+                self.forget_unconfirmed()?;
+                self.replace(&fresh)?;
+            }
             Kind::Off => {
                 rename(&fresh, &current)?;
                 self.sync()?;
@@ -298,7 +301,10 @@ impl State {
         // Where both are one file the interim had not begun.
         if exists(&aside) && !super::same_file(&aside, &current) {
             match interim.kind {
-                Kind::Confirm if exists(&current) => self.replace(&aside)?,
+                Kind::Confirm if exists(&current) => {
+                    self.note_unconfirmed(&aside)?;
+                    self.replace(&aside)?;
+                }
                 Kind::Confirm | Kind::Off => {
                     rename(&aside, &current)?;
                     self.sync()?;

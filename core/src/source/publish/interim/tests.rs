@@ -1,5 +1,5 @@
 use super::super::tests::{both, names, policy};
-use super::super::{publish, rollback};
+use super::super::{publish, publish_unattended, rollback, unconfirmed};
 use super::*;
 use crate::source::{Whole, whole};
 
@@ -45,7 +45,7 @@ fn what_nobody_confirms_goes_and_is_kept() {
     begun(dir, 3, Kind::Confirm, Duration::ZERO);
     assert!(settle(dir).unwrap().is_some());
     assert_eq!(both(dir), (Some(2), Some(3)));
-    assert_eq!(names(dir), LASTING);
+    assert_eq!(names(dir).len(), LASTING.len() + 1, "and what nobody confirmed is known");
     assert_eq!(whole(dir).unwrap(), Whole::Yes);
     begun(dir, 3, Kind::Confirm, Duration::ZERO);
     let late = confirm(dir).unwrap_err().to_string();
@@ -54,6 +54,51 @@ fn what_nobody_confirms_goes_and_is_kept() {
     begun(dir, 3, Kind::Confirm, LONG);
     rollback(dir).unwrap();
     assert_eq!((both(dir), interim(dir)), ((Some(2), Some(3)), None));
+}
+
+#[test]
+fn what_nobody_confirmed_is_brought_again_by_hand_alone() {
+    let dir = in_force(2);
+    let dir = dir.path();
+    let unattended = |rules| publish_unattended(&policy(rules), dir, 9);
+    begun(dir, 3, Kind::Confirm, Duration::ZERO);
+    settle(dir).unwrap();
+    let refused = unattended(3).unwrap_err().to_string();
+    assert!(refused.contains("nobody confirmed") && refused.contains("/policy.toml"), "{refused}");
+    assert!(refused.contains("peerkey apply"), "{refused}");
+    assert_eq!(both(dir).0, Some(2));
+    publish(&policy(3), dir, 9).unwrap();
+    assert_eq!((both(dir).0, names(dir)), (Some(3), LASTING.map(String::from).into()));
+    unattended(3).unwrap();
+    // Other sources are another matter, and so is going back by hand, twice.
+    begun(dir, 4, Kind::Confirm, Duration::ZERO);
+    unattended(4).unwrap_err();
+    unattended(5).unwrap();
+    unattended(4).unwrap();
+    begun(dir, 6, Kind::Confirm, LONG);
+    rollback(dir).unwrap();
+    unattended(6).unwrap_err();
+    rollback(dir).unwrap();
+    unattended(6).unwrap();
+    assert_eq!(both(dir).0, Some(6));
+}
+
+/// What the distribution changes by itself is nobody's word on the rest.
+#[test]
+fn a_changed_bundle_does_not_bring_it_again() {
+    let dir = in_force(2);
+    let dir = dir.path();
+    let bundle = crate::source::system_bundles().next().unwrap().to_owned();
+    let with_bundle = |rules, sha256| {
+        let mut policy = policy(rules);
+        policy.sources.push(crate::policy::Source { path: bundle.clone(), sha256: [sha256; 32] });
+        policy
+    };
+    begin(&with_bundle(3, 1), dir, 7, (Kind::Confirm, Duration::ZERO), |_| Ok(())).unwrap();
+    settle(dir).unwrap();
+    assert_eq!(unconfirmed(dir).len(), 1);
+    publish_unattended(&with_bundle(3, 2), dir, 9).unwrap_err();
+    publish_unattended(&with_bundle(2, 2), dir, 9).unwrap();
 }
 
 #[test]
