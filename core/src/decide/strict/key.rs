@@ -53,27 +53,30 @@ pub(super) fn is_known(facts: &Facts<'_>) -> bool {
     [RSA, RSASSA_PSS, EC, ED25519, ED448].contains(&kind) || ML_DSA.contains(&kind)
 }
 
-/// The keyUsage bits that a certificate with such a key must not have (RFC 8813 section 3, RFC 9295
-/// section 3, RFC 9881 section 5).
+/// The keyUsage bits for which a certificate with such a key is refused (RFC 9881 section 5).
+///
+/// RFC 8813 section 3 and RFC 9295 section 3 forbid the same of EC, Ed25519 and Ed448 keys. But CAs that are
+/// much in use (Vault's and cert-manager's by default) write keyEncipherment into every certificate,
+/// whatever its key; no such key can do what the bit allows, and a refusal would protect nobody.
 pub(super) fn forbidden_usage(facts: &Facts<'_>) -> u16 {
-    let encipherment = usage::KEY_ENCIPHERMENT | usage::DATA_ENCIPHERMENT;
-    match kind(facts) {
-        EC => encipherment,
-        kind if [ED25519, ED448].contains(&kind) || ML_DSA.contains(&kind) => {
-            encipherment | usage::KEY_AGREEMENT | usage::ENCIPHER_ONLY | usage::DECIPHER_ONLY
-        }
-        _ => 0,
-    }
+    if ML_DSA.contains(&kind(facts)) { BEYOND_SIGNING } else { 0 }
 }
 
-/// The keyUsage bits that say nothing of such a key: those that it must not have, and of one for
-/// RSASSA-PSS all but signing (RFC 4055 section 1.2).
+/// The keyUsage bits that say nothing of such a key, since it cannot do it: of EC keys encipherment (RFC
+/// 8813 section 3), of Ed25519, Ed448 and ML-DSA all but signing (RFC 9295 section 3, RFC 9881 section 5),
+/// of RSASSA-PSS too (RFC 4055 section 1.2).
 pub(super) fn idle_usage(facts: &Facts<'_>) -> u16 {
     match kind(facts) {
         RSASSA_PSS => !(usage::DIGITAL_SIGNATURE | usage::CONTENT_COMMITMENT),
+        EC => ENCIPHERMENT,
+        ED25519 | ED448 => BEYOND_SIGNING,
         _ => forbidden_usage(facts),
     }
 }
+
+const ENCIPHERMENT: u16 = usage::KEY_ENCIPHERMENT | usage::DATA_ENCIPHERMENT;
+const BEYOND_SIGNING: u16 =
+    ENCIPHERMENT | usage::KEY_AGREEMENT | usage::ENCIPHER_ONLY | usage::DECIPHER_ONLY;
 
 /// Whether an RSA key is too short, or of an odd length.
 pub(super) fn is_short(facts: &Facts<'_>) -> bool {

@@ -160,7 +160,7 @@ pub(super) const CHECKS: &[Check] = &[
         always(
             "key-usage",
             "has a keyUsage that does not allow what it is used for",
-            "RFC 5280 4.2.1.3, 4.2.1.12; RFC 4055 1.2; RFC 9295 3; RFC 9881 5",
+            "RFC 5280 4.2.1.3, 4.2.1.12; RFC 4055 1.2; RFC 8813 3; RFC 9295 3; RFC 9881 5",
         ),
         PEER,
         |f| {
@@ -174,7 +174,7 @@ pub(super) const CHECKS: &[Check] = &[
         always(
             "key-usage-kind",
             "has a keyUsage with bits that a key of its kind must not have",
-            "RFC 8813 3; RFC 9295 3; RFC 9881 5",
+            "RFC 9881 5",
         ),
         ISSUED,
         |f| f.key_usage().is_some_and(|bits| bits & key::forbidden_usage(f) != 0),

@@ -86,6 +86,7 @@ const CAUGHT_TWICE: &[(&str, &[Place], &str)] = &[
     ("version", &[Place::Leaf, Place::Anchor], "webpki drops such an anchor without a word"),
     ("unique-id", &[Place::Leaf, Place::Anchor], "webpki says no more than BadDer"),
     ("key-kind", &[Place::Ca, Place::Anchor], "no host verifies a signature with such a key"),
+    ("key-usage-kind", &[Place::Ca], "this OpenSSL verifies no signature with an ML-DSA key"),
 ];
 
 /// Each row with its check switched off, place by place: a chain that it refused is accepted, so

@@ -110,6 +110,9 @@ pub(super) const CASES: &[Case] = &[
     refused("public-key-usage-commitment-beside", "cabf-key-usage", |c| {
         c.leaf.usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT);
     }),
+    refused("public-ec-for-encipherment", "cabf-key-usage", |c| {
+        c.leaf.usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT);
+    }),
     refused("public-rsa-for-agreement", "cabf-key-usage", |c| {
         c.leaf.key(Kind::Rsa(2048)).usage(DIGITAL_SIGNATURE | KEY_AGREEMENT);
     }),

@@ -228,13 +228,13 @@ pub(super) const CASES: &[Case] = &[
     accepted("leaf-ed25519-every-bit-for-signing", |c| {
         c.leaf.key(Kind::Ed25519).usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT | CRL_SIGN);
     }),
-    refused("leaf-ed25519-for-agreement-beside", "key-usage-kind", |c| {
+    accepted("leaf-ed25519-for-agreement-beside", |c| {
         c.leaf.key(Kind::Ed25519).usage(DIGITAL_SIGNATURE | KEY_AGREEMENT);
     }),
-    refused("leaf-ed448-for-encipherment-beside", "key-usage-kind", |c| {
+    accepted("leaf-ed448-for-encipherment-beside", |c| {
         c.leaf.key(Kind::Ed448).usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT);
     }),
-    refused("ca-ed25519-for-agreement-beside", "key-usage-kind", |c| {
+    accepted("ca-ed25519-for-agreement-beside", |c| {
         c.ca().key(Kind::Ed25519).usage(CERT_SIGN | CRL_SIGN | KEY_AGREEMENT);
     }),
     refused("leaf-ed25519-for-agreement-alone", "key-usage", |c| {
@@ -254,13 +254,13 @@ pub(super) const CASES: &[Case] = &[
     accepted("leaf-ec-for-agreement-beside", |c| {
         c.leaf.usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT | KEY_AGREEMENT | ENCIPHER_ONLY);
     }),
-    refused("leaf-ec-for-encipherment-beside", "key-usage-kind", |c| {
+    accepted("leaf-ec-for-encipherment-beside", |c| {
         c.leaf.usage(DIGITAL_SIGNATURE | KEY_ENCIPHERMENT);
     }),
-    refused("leaf-ec-for-data-beside", "key-usage-kind", |c| {
+    accepted("leaf-ec-for-data-beside", |c| {
         c.leaf.usage(DIGITAL_SIGNATURE | DATA_ENCIPHERMENT);
     }),
-    refused("ca-ec-for-encipherment-beside", "key-usage-kind", |c| {
+    accepted("ca-ec-for-encipherment-beside", |c| {
         c.ca().usage(CERT_SIGN | CRL_SIGN | KEY_ENCIPHERMENT);
     }),
     refused("leaf-ec-for-encipherment-alone", "key-usage", |c| {
