@@ -30,13 +30,8 @@ pub(crate) struct Guest {
 impl Guest {
     /// A machine with the packages of `make deb` in `/packages`; None, and words why, where there cannot be one.
     pub(crate) fn fresh() -> Option<Self> {
-        Self::booted_with("")
-    }
-
-    /// The same, with more words for the kernel.
-    pub(crate) fn booted_with(words: &str) -> Option<Self> {
         match image() {
-            Ok(image) => Some(Self::boot(image, words)),
+            Ok(image) => Some(Self::boot(image)),
             Err(why) => {
                 say(&format!("skipped: {why}"));
                 None
@@ -44,12 +39,10 @@ impl Guest {
         }
     }
 
-    fn boot(image: &Path, words: &str) -> Self {
+    fn boot(image: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let parts = folder.path().join("parts");
-        let mut files = packages("deb");
-        files.push(concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/selinux/peerkey.cil").into());
-        pack(&files, &parts);
+        pack(&packages("deb"), &parts);
         let drive =
             |file: &Path, more: &str| format!("file={},format=raw,if=virtio{more}", file.display());
         let mut qemu = Command::new(QEMU);
@@ -58,7 +51,7 @@ impl Guest {
         qemu.args(["-accel", &accelerator, "-cpu", "max", "-smp", "1", "-m", "1024"]);
         qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-nic", "none"]);
         qemu.arg("-kernel").arg(image.join("kernel")).arg("-initrd").arg(image.join("initrd"));
-        qemu.arg("-append").arg(format!("root=/dev/vda rw quiet console=ttyS0 {words}"));
+        qemu.arg("-append").arg("root=/dev/vda rw quiet console=ttyS0");
         qemu.arg("-drive").arg(drive(&image.join("disk"), ",snapshot=on"));
         qemu.arg("-drive").arg(drive(&parts, ",readonly=on"));
         qemu.arg("-serial").arg(format!("file:{}", folder.path().join("console").display()));

@@ -8,7 +8,7 @@ mkdir -p "$root"
 
 with="linux-image-cloud-amd64,initramfs-tools,systemd,systemd-sysv,dbus,libpam-systemd,udev,zstd"
 with="$with,ca-certificates,curl,openssl,openssh-server,openssh-client,libnss3-tools"
-with="$with,apparmor,selinux-basics,selinux-policy-default"
+with="$with,apparmor"
 debootstrap --variant=minbase --include "$with" "$release" "$root"
 
 echo machine >"$root/etc/hostname"

@@ -6,7 +6,6 @@ mod apparmor;
 mod guest;
 mod interim;
 mod life;
-mod selinux;
 mod units;
 
 use guest::Guest;
