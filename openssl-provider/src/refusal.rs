@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int, c_ulong};
 use std::ptr::{null, null_mut};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{ERR_LIB_SSL, ERR_STRING_DATA, Libcrypto, SSL_R_CERTIFICATE_VERIFY_FAILED};
 use crate::openssl::OpenSsl;
 use crate::sentence::Sentence;
+use peerkey_guest::fork::PerProcess;
 use peerkey_guest::recent::soon;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
@@ -21,7 +22,11 @@ const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAIL
 /// The sentences of one copy of OpenSSL.
 pub(crate) struct Refusals {
     library: c_int,
-    known: Mutex<HashMap<String, Registered>>,
+    /// A child begins anew: at the fork, a thread that it does not have may have held the lock, and a
+    /// refusal would have no words.
+    known: PerProcess<Mutex<HashMap<String, Registered>>>,
+    /// The reason of the next one. A child goes on from here: what it inherited keeps its words.
+    next: AtomicI32,
     /// Whether a sentence of ours stands in the place of libssl's own words.
     replaced: AtomicBool,
     /// Those words, to put them back.
@@ -47,7 +52,8 @@ impl Refusals {
         Self {
             // SAFETY: no arguments.
             library: unsafe { crypto.ERR_get_next_error_library() },
-            known: Mutex::new(HashMap::new()),
+            known: PerProcess::new(),
+            next: AtomicI32::new(FIRST_REASON + 1),
             replaced: AtomicBool::new(false),
             original: AtomicPtr::new(null_mut()),
         }
@@ -107,12 +113,12 @@ impl Refusals {
         most: usize,
     ) -> Option<Registered> {
         let registered = {
-            let mut known = soon(&self.known)?;
+            let mut known = soon(self.known.get(Mutex::default))?;
             match known.get(&sentence.whole) {
                 Some(registered) => *registered,
                 None if known.len() >= most => return None,
                 None => {
-                    let reason = FIRST_REASON + 1 + c_int::try_from(known.len()).ok()?;
+                    let reason = self.next.fetch_add(1, Ordering::Relaxed);
                     let registered = self.new_entries(reason, sentence);
                     known.insert(sentence.whole.clone(), registered);
                     registered
