@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use super::{Deed, Scribe, town};
 use peerkey::book::own_uid;
@@ -73,14 +72,12 @@ fn a_line_of_a_megabyte_and_a_file_of_gigabytes_take_no_memory() {
     // Three gigabytes without a line's end, of which the disk has nothing.
     let hole = fs::File::create(scribe.folder().join("record.jsonl.2")).unwrap();
     hole.set_len(3 << 30).unwrap();
-    let start = Instant::now();
     let line = format!("ulimit -v 400000; exec {} log", env!("CARGO_BIN_EXE_peerkey"));
     let mut command = Command::new("sh");
     command.args(["-c", &line]).env("PEERKEY_STATE_DIR", town.lab.path("state"));
     let ran = crate::lab::run(&mut command).is(0);
     assert_eq!(ran.out.lines().count(), 1, "{ran:?}");
     ran.complains("record.jsonl.1:1: it is longer than a line of the record can be");
-    assert!(start.elapsed().as_secs() < 60);
 }
 
 #[test]
