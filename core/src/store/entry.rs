@@ -35,8 +35,10 @@ pub(super) const F: usize = 8;
 pub(super) const G: usize = 9;
 pub(super) const H: usize = 10;
 
-/// What an entry says; they are written in this order, which makes for a small file. Peers and protocols are one pattern or name a line; NULL is everywhere. `until` is
-/// in seconds since 1970; NULL is for ever. *Place* is where something stands in the sources.
+/// What an entry says; they are written in this order, which makes for a small file.
+///
+/// Peers and protocols are one pattern or name a line; NULL is everywhere. `until` is in seconds since 1970;
+/// NULL is for ever. *Place* is where something stands in the sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 // An edge reads those that it needs.
 #[cfg_attr(not(all(feature = "source", feature = "pkix")), allow(dead_code))]
