@@ -1,22 +1,19 @@
 //! What is read of the compiled policy: what `apply` wrote, and nothing else.
 //!
 //! Hosts close descriptors that they do not know, and use their numbers again: what was read counts only
-//! if the number is that of the same, unchanged file afterwards, and is closed only then. Of that file a
-//! page counts only if it is what its checksum says.
-
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+//! if the number is that of the same, unchanged file afterwards. Of that file a page counts only if it is
+//! what its checksum says.
 
 use peerkey_core::store::{Header, Pages};
 
-use crate::folder::FileId;
+use crate::folder::Descriptor;
 
 /// SQLite reads the header of a database, or some of it, before each look-up.
 const HEADER: usize = 100;
 
 /// An open compiled policy.
 pub(crate) struct Content {
-    descriptor: RawFd,
-    id: FileId,
+    descriptor: Descriptor,
     pages: Pages,
     header: [u8; HEADER],
 }
@@ -33,28 +30,29 @@ pub(crate) enum NotRead {
 }
 
 impl Content {
-    /// The file behind a descriptor, which stays the caller's if this fails.
-    pub(crate) fn open(descriptor: RawFd, id: FileId) -> Result<Self, NotRead> {
+    /// The file behind a descriptor.
+    pub(crate) fn open(descriptor: Descriptor) -> Result<Self, NotRead> {
+        let (number, id) = (descriptor.number(), descriptor.id());
         let mut start = [0; Header::LENGTH];
-        let length = fill(descriptor, &mut start, 0).ok_or(NotRead::Gone)?;
+        let length = descriptor.read(&mut start, 0).map_err(|_| NotRead::Gone)?;
         let header = start.get(..length).and_then(Header::read).ok_or(NotRead::Other)?;
         // SQLite reads what is missing of a file as zeros.
         if u64::try_from(id.size) != Ok(header.file_size()) {
             return Err(NotRead::Damaged);
         }
         let mut page = vec![0; header.page_size()];
-        fill(descriptor, &mut page, 0).ok_or(NotRead::Gone)?;
-        if !id.is_unchanged(descriptor) {
+        descriptor.read(&mut page, 0).map_err(|_| NotRead::Gone)?;
+        if !id.is_unchanged(number) {
             return Err(NotRead::Gone);
         }
         let pages = Pages::of(&page).ok_or(NotRead::Damaged)?;
         let header = *page.first_chunk().ok_or(NotRead::Damaged)?;
-        Ok(Self { descriptor, id, pages, header })
+        Ok(Self { descriptor, pages, header })
     }
 
     /// How large the file is.
     pub(crate) fn size(&self) -> i64 {
-        self.id.size
+        self.descriptor.id().size
     }
 
     /// Reads what stands at a place in the file. The buffer holds anything after an error.
@@ -66,7 +64,7 @@ impl Content {
         if let Some(known) = self.header.get(offset..end) {
             // It was checked when the file was opened.
             buffer.copy_from_slice(known);
-            return self.id.is_unchanged(self.descriptor).then_some(()).ok_or(NotRead::Gone);
+            return self.is_unchanged().then_some(()).ok_or(NotRead::Gone);
         }
         if start == 0 && buffer.len() == size {
             return self.page(number, buffer);
@@ -80,9 +78,9 @@ impl Content {
     }
 
     fn page(&self, number: usize, page: &mut [u8]) -> Result<(), NotRead> {
-        let offset = number as u64 * page.len() as u64;
-        let length = fill(self.descriptor, page, offset).ok_or(NotRead::Gone)?;
-        if !self.id.is_unchanged(self.descriptor) {
+        let offset = (number * page.len()) as i64;
+        let length = self.descriptor.read(page, offset).map_err(|_| NotRead::Gone)?;
+        if !self.is_unchanged() {
             // Whatever this is, it is not the policy that was opened.
             return Err(NotRead::Gone);
         }
@@ -90,47 +88,14 @@ impl Content {
         whole.then_some(()).ok_or(NotRead::Damaged)
     }
 
-    /// Gives the descriptor back to the system.
-    pub(crate) fn close(&self) {
-        if self.id.is_of(self.descriptor) {
-            // SAFETY: it is ours: nobody else knows it.
-            drop(unsafe { OwnedFd::from_raw_fd(self.descriptor) });
-        }
-    }
-}
-
-/// Reads until the buffer is full or the file ends; None for an error.
-fn fill(descriptor: RawFd, buffer: &mut [u8], offset: u64) -> Option<usize> {
-    let mut done = 0;
-    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match read_at(descriptor, rest, offset + done as u64)? {
-            0 => break,
-            read => done += read,
-        }
-    }
-    Some(done)
-}
-
-/// As pread(2); None for an error.
-fn read_at(descriptor: RawFd, buffer: &mut [u8], offset: u64) -> Option<usize> {
-    let offset = i64::try_from(offset).ok()?;
-    loop {
-        // SAFETY: a buffer of this length; a number that is not open gives EBADF.
-        let read =
-            unsafe { libc::pread(descriptor, buffer.as_mut_ptr().cast(), buffer.len(), offset) };
-        match usize::try_from(read) {
-            Ok(read) => return Some(read),
-            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
-            }
-            Err(_) => return None,
-        }
+    fn is_unchanged(&self) -> bool {
+        self.descriptor.id().is_unchanged(self.descriptor.number())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::fd::AsRawFd;
     use std::path::Path;
 
     use super::*;
@@ -148,8 +113,8 @@ mod tests {
     fn read(path: &Path, file: &[u8]) -> Result<Vec<Result<(), NotRead>>, NotRead> {
         fs::write(path, file).unwrap();
         let folder = Folder::new(path.parent().unwrap());
-        let (descriptor, id) = folder.open(c"db").unwrap();
-        let content = Content::open(descriptor.as_raw_fd(), id)?;
+        let descriptor = folder.open(c"db").unwrap();
+        let content = Content::open(descriptor)?;
         let mut page = [0; PAGE];
         Ok((0..file.len() / PAGE)
             .map(|number| content.read(&mut page, (number * PAGE) as i64))
@@ -225,8 +190,8 @@ mod tests {
         let mut whole = fs::read(&path).unwrap();
         whole[PAGE + 3000] ^= 1;
         fs::write(&path, &whole).unwrap();
-        let (descriptor, id) = Folder::new(&dir).open(c"db").unwrap();
-        let content = Content::open(descriptor.as_raw_fd(), id).unwrap();
+        let descriptor = Folder::new(&dir).open(c"db").unwrap();
+        let content = Content::open(descriptor).unwrap();
         let part = |at: usize, length: usize| {
             let mut buffer = vec![0; length];
             content.read(&mut buffer, at as i64).map(|()| buffer)

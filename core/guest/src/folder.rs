@@ -1,6 +1,7 @@
 //! The folder of the compiled policy, held open from init on: after chroot(2), and with fewer rights,
 //! its path may lead nowhere. Folders of users' keys are held in the same way.
 
+mod descriptor;
 mod own;
 mod put;
 
@@ -15,6 +16,7 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
+pub(crate) use descriptor::{Descriptor, again};
 pub(crate) use own::OwnFile;
 
 /// Out of the way of hosts that count on low numbers.
@@ -170,16 +172,21 @@ impl Folder {
     }
 
     /// Opens the file that stands under this name now.
-    pub fn open(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
+    pub(crate) fn open(&self, name: &CStr) -> Result<Descriptor, FolderError> {
         const FLAGS: c_int =
             libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = self.in_folder(name, |folder, name| {
             // SAFETY: a C string.
-            owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) }).and_then(moved_up)
+            owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) })
         })?;
-        let stat = status(file.as_raw_fd()).map_err(|error| self.io_error(name, &error))?;
+        self.held_open(name, file)
+    }
+
+    /// What was opened just now, if it is as it should be.
+    fn held_open(&self, name: &CStr, opened: OwnedFd) -> Result<Descriptor, FolderError> {
+        let stat = status(opened.as_raw_fd()).map_err(|error| self.io_error(name, &error))?;
         let id = self.trusted_file(name, &stat)?;
-        Ok((file, id))
+        Descriptor::new(opened, id).map_err(|error| self.io_error(name, &error))
     }
 
     /// Runs an operation in the folder, and again if the folder was replaced since it was opened.
@@ -372,7 +379,7 @@ fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
 }
 
 /// The same open file, under a number that is out of the way.
-pub(crate) fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+fn moved_up(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     let copy = |from: RawFd| {
         // SAFETY: no memory is involved.
         owned(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, from) })
@@ -424,7 +431,7 @@ pub(crate) mod tests {
         let folder = Folder::new(&path);
         let first = folder.look(c"a").unwrap();
         assert_eq!(folder.look(c"a").unwrap(), first);
-        assert_eq!(folder.open(c"a").unwrap().1, first);
+        assert_eq!(folder.open(c"a").unwrap().id(), first);
         write(&path.join("b"), "2");
         fs::rename(path.join("b"), path.join("a")).unwrap();
         assert_ne!(folder.look(c"a").unwrap(), first);

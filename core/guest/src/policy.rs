@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -229,9 +229,9 @@ impl<T: Default> Policies<T> {
         if !vfs::install() {
             return Err(CannotDecide("SQLite cannot be taught how to read the policy".into()));
         }
-        let (opened, file) = self.folder.open(&self.file)?;
-        let descriptor = opened.as_raw_fd();
-        let compiled = vfs::open_with(opened, file, Compiled::open);
+        let opened = self.folder.open(&self.file)?;
+        let (file, descriptor) = (opened.id(), opened.number());
+        let compiled = vfs::open_with(opened, Compiled::open);
         let compiled = compiled.map_err(|error| self.explain(&error))?;
         Ok(Connection { compiled, file, descriptor })
     }

@@ -6,9 +6,9 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::size_of;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::path::Path;
-use std::ptr::{null, null_mut};
+use std::ptr::{drop_in_place, null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::ffi::{
@@ -19,7 +19,7 @@ use rusqlite::ffi::{
 
 use crate::content::{Content, NotRead};
 use crate::entry::guarded;
-use crate::folder::FileId;
+use crate::folder::Descriptor;
 
 /// No such folder exists, and no path is ever followed here.
 const PREFIX: &str = "/\u{1}peerkey/";
@@ -27,19 +27,16 @@ const NAME: &CStr = c"peerkey";
 
 thread_local! {
     /// What `open_with` hands over, until SQLite takes it.
-    static OFFERED: Cell<Option<(RawFd, FileId)>> = const { Cell::new(None) };
+    static OFFERED: Cell<Option<Descriptor>> = const { Cell::new(None) };
 }
 
 /// Runs `open`, which gives SQLite the name that it is passed: under that name stands this descriptor.
 /// SQLite closes it; where it does not take it, it is closed here.
-pub(crate) fn open_with<T>(descriptor: OwnedFd, file: FileId, open: impl FnOnce(&str) -> T) -> T {
-    let number = descriptor.into_raw_fd();
-    let before = OFFERED.replace(Some((number, file)));
-    let opened = open(&format!("{PREFIX}{number}"));
-    if let Some((left, _)) = OFFERED.replace(before) {
-        // SAFETY: it is ours still: nobody took it.
-        drop(unsafe { OwnedFd::from_raw_fd(left) });
-    }
+pub(crate) fn open_with<T>(descriptor: Descriptor, open: impl FnOnce(&str) -> T) -> T {
+    let name = format!("{PREFIX}{}", descriptor.number());
+    let before = OFFERED.replace(Some(descriptor));
+    let opened = open(&name);
+    drop(OFFERED.replace(before));
     opened
 }
 
@@ -150,17 +147,16 @@ unsafe extern "C" fn open(
     guarded("sqlite", SQLITE_CANTOPEN, || {
         // SAFETY: SQLite passes room for a file; without methods it does not close what failed.
         unsafe { (*file).pMethods = null() };
-        let Some((descriptor, id)) = OFFERED.get().filter(|(number, _)| {
-            // SAFETY: null for temporary files, or a C string.
-            !name.is_null() && named(unsafe { CStr::from_ptr(name) }) == Some(*number)
-        }) else {
+        // SAFETY: null for temporary files, or a C string.
+        let number = if name.is_null() { None } else { named(unsafe { CStr::from_ptr(name) }) };
+        let offered = OFFERED.take();
+        let Some(descriptor) = offered.filter(|offered| Some(offered.number()) == number) else {
             return SQLITE_CANTOPEN;
         };
-        let content = match Content::open(descriptor, id) {
+        let content = match Content::open(descriptor) {
             Ok(content) => content,
             Err(why) => return code_of(why),
         };
-        OFFERED.set(None);
         let base = sqlite3_file { pMethods: &raw const METHODS };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
         unsafe {
@@ -195,8 +191,8 @@ unsafe fn policy_file<'a>(file: *mut sqlite3_file) -> &'a PolicyFile {
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     guarded("sqlite", SQLITE_OK, || {
-        // SAFETY: SQLite closes what it opened.
-        unsafe { policy_file(file) }.content.close();
+        // SAFETY: SQLite closes what it opened, once, and takes the memory back as it is.
+        unsafe { drop_in_place(file.cast::<PolicyFile>()) };
         SQLITE_OK
     })
 }
@@ -326,14 +322,14 @@ pub(crate) mod tests {
     }
 
     fn open_reader(folder: &Folder) -> (Connection, RawFd) {
-        let (descriptor, file) = folder.open(c"db").unwrap();
-        let number = descriptor.as_raw_fd();
+        let descriptor = folder.open(c"db").unwrap();
+        let number = descriptor.number();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let open = |name: &str| {
             let uri = format!("file:{name}?mode=ro&immutable=1");
             Connection::open_with_flags(uri, flags).unwrap()
         };
-        (open_with(descriptor, file, open), number)
+        (open_with(descriptor, open), number)
     }
 
     fn sum(reader: &Connection) -> rusqlite::Result<i64> {
@@ -344,7 +340,7 @@ pub(crate) mod tests {
     fn a_descriptor_is_read_whatever_its_path_holds_now() {
         let (dir, folder) = database("moved");
         let (reader, number) = open_reader(&folder);
-        let (_, file) = folder.open(c"db").unwrap();
+        let file = folder.look(c"db").unwrap();
         fs::rename(dir.join("db"), dir.join("elsewhere")).unwrap();
         assert_eq!(sum(&reader), Ok(7));
         assert!(number >= 64 && file.is_of(number));

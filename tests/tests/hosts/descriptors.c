@@ -1,5 +1,6 @@
 /* Hosts that do with descriptors what they like. */
 #include "host.h"
+#include <stdarg.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -66,6 +67,39 @@ static void low(void) {
     report("low");
     for (int number = 0; number < 3; number++)
         if (fcntl(number, F_GETFD) < 0) printf("number %d was closed\n", number);
+}
+
+/* As if another thread came right after the call: each number from 64 up that anybody is given by it for
+   a file is that of a file of the host's own before the caller looks at it. */
+static int overtaking = -1, overtaken[4096], overtaken_count;
+
+int fcntl(int descriptor, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    long argument = va_arg(rest, long);
+    va_end(rest);
+    int number = syscall(SYS_fcntl, descriptor, command, argument);
+    if (overtaking < 0 || command != F_DUPFD_CLOEXEC || number < 64) return number;
+    struct stat stat;
+    if (fstat(number, &stat) != 0 || !S_ISREG(stat.st_mode)) return number;
+    if (overtaken_count == 4096) die("too many numbers");
+    if (dup3(overtaking, number, O_CLOEXEC) != number) die("dup3");
+    return overtaken[overtaken_count++] = number;
+}
+
+static void overtakes(const char *how) {
+    int own = strcmp(how, "policy") ? own_file() : open("decoy/policy-1.db", O_RDONLY | O_CLOEXEC);
+    if (own < 0) die("decoy");
+    report("before");
+    if (syscall(SYS_close_range, 64, ~0U, 0) != 0) die("close_range");
+    overtaking = own;
+    char why[512];
+    int accepted = 0, stolen = 0;
+    for (int round = 0; round < 3; round++) accepted += visit_with(client, DENIED, why, sizeof why);
+    overtaking = -1;
+    for (int i = 0; i < overtaken_count; i++) stolen += !is_own(overtaken[i], own);
+    dprintf(1, "some were overtaken: %d, wrongly accepted: %d, stolen: %d\n", overtaken_count > 2, accepted, stolen);
+    report("afterwards");
 }
 
 static volatile int stop;
@@ -135,6 +169,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "reused")) reused(argv[2], 120);
     if (!strcmp(what, "used-up")) used_up(argc > 2);
     if (!strcmp(what, "low")) low();
+    if (!strcmp(what, "overtaken")) overtakes(argv[2]);
     if (!strcmp(what, "churn")) races(0);
     if (!strcmp(what, "closing")) races(1);
     printf("end\n");

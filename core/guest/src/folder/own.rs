@@ -10,15 +10,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{FileId, Folder, FolderError, OPEN_FOLDER, Whose, moved_up, owned, stat_with, status};
+use super::{Descriptor, Folder, FolderError, OPEN_FOLDER, Whose, owned, stat_with};
 
 /// No less must be free for a first use, in bytes.
 const ROOM: u64 = 64 * 1024;
 
 /// A file of one's own.
 pub(crate) struct OwnFile {
-    pub(crate) descriptor: OwnedFd,
-    pub(crate) id: FileId,
+    pub(crate) descriptor: Descriptor,
     /// Why it can only be read, if so.
     pub(crate) read_only: Option<FolderError>,
 }
@@ -78,10 +77,8 @@ impl Folder {
                 },
             }
         })??;
-        let stat = status(descriptor.as_raw_fd()).map_err(|e| self.io_error(name, &e))?;
-        let id = self.trusted_file(name, &stat)?;
-        let read_only = error.map(|error| self.io_error(name, &error));
-        Ok(OwnFile { descriptor, id, read_only })
+        let descriptor = self.held_open(name, descriptor)?;
+        Ok(OwnFile { descriptor, read_only: error.map(|error| self.io_error(name, &error)) })
     }
 
     /// Takes a file away.
@@ -156,7 +153,7 @@ pub(super) fn stat_at(folder: RawFd, name: &CStr) -> io::Result<libc::stat> {
 fn open_at(folder: RawFd, name: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     const FLAGS: c_int = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     // SAFETY: a C string.
-    owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS | flags, 0o600) }).and_then(moved_up)
+    owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS | flags, 0o600) })
 }
 
 /// Whether it belongs to the program's own user, and no other may write it.

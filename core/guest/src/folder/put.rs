@@ -2,18 +2,18 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::own::done;
-use super::{FileId, Folder, FolderError, moved_up, owned, status};
+use super::{Descriptor, FileId, Folder, FolderError, owned, status};
 
 const FLAGS: c_int =
     libc::O_WRONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
 impl Folder {
     /// Opens a file to write at its end, and makes it if it is not there.
-    pub(crate) fn open_to_append(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
+    pub(crate) fn open_to_append(&self, name: &CStr) -> Result<Descriptor, FolderError> {
         match self.look(name) {
             // What is no file of one's own is not even opened.
             Err(error) if !error.is_missing => return Err(error),
@@ -23,19 +23,16 @@ impl Folder {
     }
 
     /// Makes a file that is not there yet.
-    pub(crate) fn open_new(&self, name: &CStr) -> Result<(OwnedFd, FileId), FolderError> {
+    pub(crate) fn open_new(&self, name: &CStr) -> Result<Descriptor, FolderError> {
         self.open_to_write(name, libc::O_CREAT | libc::O_EXCL)
     }
 
-    fn open_to_write(&self, name: &CStr, flags: c_int) -> Result<(OwnedFd, FileId), FolderError> {
+    fn open_to_write(&self, name: &CStr, flags: c_int) -> Result<Descriptor, FolderError> {
         let opened = self.in_folder(name, |folder, name| {
             // SAFETY: a C string.
             owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS | flags, 0o600) })
-                .and_then(moved_up)
         })?;
-        let stat = status(opened.as_raw_fd()).map_err(|error| self.io_error(name, &error))?;
-        let id = self.trusted_file(name, &stat)?;
-        Ok((opened, id))
+        self.held_open(name, opened)
     }
 
     /// Gives a file another name, in the place of whatever has it.

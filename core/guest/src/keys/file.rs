@@ -1,14 +1,14 @@
 //! A file of keys, or its journal, as SQLite reads and writes it.
 //!
 //! Hosts close descriptors that they do not know, and use their numbers again. So what was read counts
-//! only if the number is that of the same file afterwards; it is looked at again right before each write;
-//! and it is closed only if it is ours. Locks are those of open files (F_OFD_SETLK, fcntl(2)), on the
+//! only if the number is that of the same file afterwards, and it is looked at again right before each
+//! write. Locks are those of open files (F_OFD_SETLK, fcntl(2)), on the
 //! bytes on which every SQLite locks: another copy of this library in the process, another process, and
 //! the command, which locks by process, all keep one another out.
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
 use rusqlite::ffi::{
     SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR_FSTAT, SQLITE_IOERR_FSYNC, SQLITE_IOERR_LOCK,
@@ -17,7 +17,7 @@ use rusqlite::ffi::{
     SQLITE_LOCK_SHARED, SQLITE_OK,
 };
 
-use crate::folder::FileId;
+use crate::folder::{Descriptor, FileId, again};
 
 /// Where SQLite locks (os.h); no page is ever there.
 const PENDING: i64 = 0x4000_0000;
@@ -30,8 +30,7 @@ pub(super) type Code = Result<(), c_int>;
 
 /// An open file.
 pub(super) struct File {
-    number: RawFd,
-    id: FileId,
+    descriptor: Descriptor,
     lock: c_int,
 }
 
@@ -40,44 +39,30 @@ const COUNTER: (i64, usize) = (24, 16);
 
 impl File {
     /// Takes a descriptor of this file over.
-    pub(super) fn new(descriptor: OwnedFd, id: FileId) -> Self {
-        Self { number: descriptor.into_raw_fd(), id, lock: SQLITE_LOCK_NONE }
-    }
-
-    fn is_ours(&self) -> bool {
-        self.id.is_of(self.number)
+    pub(super) fn new(descriptor: Descriptor) -> Self {
+        Self { descriptor, lock: SQLITE_LOCK_NONE }
     }
 
     /// The number, if it still is that of this file.
     fn number(&self, otherwise: c_int) -> Result<RawFd, c_int> {
-        if self.is_ours() { Ok(self.number) } else { Err(otherwise) }
+        self.descriptor.checked().ok_or(otherwise)
     }
 
     /// Which file it is.
     pub(super) fn id(&self) -> FileId {
-        self.id
+        self.descriptor.id()
     }
 
     /// The same, with the content of now; None if the descriptor is of another.
     pub(super) fn now(&self) -> Option<FileId> {
-        FileId::of_descriptor(self.number).ok().filter(|now| now.is_same_file(&self.id))
+        FileId::of_descriptor(self.descriptor.number())
+            .ok()
+            .filter(|now| now.is_same_file(&self.id()))
     }
 
     /// What is missing at the end reads as zeros, and SQLite is told.
     pub(super) fn read(&self, buffer: &mut [u8], offset: i64) -> Code {
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let at = offset + done as i64;
-            // SAFETY: a buffer of this length; a number that is not open gives EBADF.
-            let read = again(|| unsafe {
-                libc::pread(self.number, rest.as_mut_ptr().cast(), rest.len(), at)
-            });
-            match read {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(_) => return Err(SQLITE_IOERR_READ),
-            }
-        }
+        let done = self.descriptor.read(buffer, offset).map_err(|_| SQLITE_IOERR_READ)?;
         // The counter is followed by the question how large the file is, which looks at the number too.
         if (offset, buffer.len()) != COUNTER {
             self.number(SQLITE_IOERR_READ)?;
@@ -124,7 +109,7 @@ impl File {
 
     /// How large it is now.
     pub(super) fn size(&self) -> Result<i64, c_int> {
-        self.id.size_now(self.number).ok_or(SQLITE_IOERR_FSTAT)
+        self.id().size_now(self.descriptor.number()).ok_or(SQLITE_IOERR_FSTAT)
     }
 
     /// Takes a lock of this level, as SQLite's own file system does (os_unix.c, unixLock). Never waits.
@@ -191,7 +176,7 @@ impl File {
     fn is_locked(&self, kind: c_int, start: i64) -> Result<bool, c_int> {
         let mut lock = region(kind, start, 1);
         // SAFETY: a lock to ask for, in which the answer is written.
-        match unsafe { libc::fcntl(self.number, libc::F_OFD_GETLK, &raw mut lock) } {
+        match unsafe { libc::fcntl(self.descriptor.number(), libc::F_OFD_GETLK, &raw mut lock) } {
             0 => Ok(c_int::from(lock.l_type) != libc::F_UNLCK),
             _ => Err(SQLITE_IOERR_LOCK),
         }
@@ -201,20 +186,12 @@ impl File {
         let lock = region(kind, start, length);
         // SAFETY: a lock to take, which is read.
         let set = again(|| unsafe {
-            libc::fcntl(self.number, libc::F_OFD_SETLK, &raw const lock) as isize
+            libc::fcntl(self.descriptor.number(), libc::F_OFD_SETLK, &raw const lock) as isize
         });
         set.map(drop).map_err(|error| match error.raw_os_error() {
             Some(libc::EAGAIN | libc::EACCES | libc::ENOLCK) => SQLITE_BUSY,
             _ => SQLITE_IOERR_LOCK,
         })
-    }
-
-    /// Gives the descriptor, and its locks, back to the system.
-    pub(super) fn close(&self) {
-        if self.is_ours() {
-            // SAFETY: it is ours: nobody else knows it.
-            drop(unsafe { OwnedFd::from_raw_fd(self.number) });
-        }
     }
 }
 
@@ -238,19 +215,4 @@ fn region(kind: c_int, start: i64, length: i64) -> libc::flock {
     lock.l_start = start;
     lock.l_len = length;
     lock
-}
-
-/// A system call, again as long as signals interrupt it.
-fn again(mut call: impl FnMut() -> isize) -> io::Result<usize> {
-    loop {
-        match usize::try_from(call()) {
-            Ok(done) => return Ok(done),
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-        }
-    }
 }

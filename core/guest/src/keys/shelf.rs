@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -55,8 +55,9 @@ impl Shelves {
         if !crate::vfs::install() {
             return Err(fail(&"SQLite cannot be taught how to read them"));
         }
-        let (opened, file) = state.open(name).map_err(|error| fail(&error.why()))?;
-        let keys = crate::vfs::open_with(opened, file, Keys::open_read_only);
+        let opened = state.open(name).map_err(|error| fail(&error.why()))?;
+        let file = opened.id();
+        let keys = crate::vfs::open_with(opened, Keys::open_read_only);
         let keys = keys.map_err(|error| fail(&error.why()))?;
         Ok(Some((keys.of_machine().called(&path()), file)))
     }
@@ -229,19 +230,15 @@ impl UserKeys {
         if !vfs::install() {
             return Err(fail(folder, "SQLite cannot be taught how to read them"));
         }
-        let OwnFile { descriptor, id, read_only } = own;
-        let (number, writable) = (descriptor.as_raw_fd(), read_only.is_none());
+        let OwnFile { descriptor, read_only } = own;
+        let (file, number) = (descriptor.id(), descriptor.number());
         let path = shown(&folder.path().join(USER_FILE));
         let open = || Keys::open_through(vfs::NAME, &path, access, PATIENCE);
-        let offered = Offered { descriptor, id, writable };
+        let offered = Offered { descriptor, writable: read_only.is_none() };
         let _inside = inside(folder)?;
         let keys = vfs::within(folder, || vfs::open_with(offered, open))?;
-        let opened = |keys| Self {
-            keys: ManuallyDrop::new(keys),
-            folder: Arc::clone(folder),
-            file: id,
-            number,
-        };
+        let opened =
+            |keys| Self { keys: ManuallyDrop::new(keys), folder: Arc::clone(folder), file, number };
         Ok(keys.map(opened))
     }
 

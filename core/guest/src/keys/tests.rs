@@ -111,8 +111,8 @@ impl Raw {
     fn of(books: &Books) -> Self {
         let folder = Arc::clone(books.shelf().folder().unwrap());
         let own = folder.open_own(vfs::FILE, false).unwrap();
-        let (number, flags) = (own.descriptor.as_raw_fd(), OpenFlags::SQLITE_OPEN_READ_WRITE);
-        let offered = vfs::Offered { descriptor: own.descriptor, id: own.id, writable: true };
+        let (number, flags) = (own.descriptor.number(), OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let offered = vfs::Offered { descriptor: own.descriptor, writable: true };
         let open = || Connection::open_with_flags_and_vfs("keys.db", flags, vfs::NAME).unwrap();
         let connection = vfs::within(&folder, || vfs::open_with(offered, open));
         connection.busy_timeout(Duration::ZERO).unwrap();

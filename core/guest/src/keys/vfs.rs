@@ -5,8 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::size_of;
-use std::os::fd::OwnedFd;
-use std::ptr::null;
+use std::ptr::{drop_in_place, null};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +20,7 @@ use rusqlite::ffi::{
 use super::ahead::Ahead;
 use super::file::{Code, File, code};
 use crate::entry::guarded;
-use crate::folder::{FileId, Folder};
+use crate::folder::{Descriptor, FileId, Folder};
 use crate::recent::soon;
 use crate::vfs::Way;
 
@@ -35,8 +34,7 @@ const JOURNAL: &CStr = c"keys.db-journal";
 
 /// An opened file that SQLite is about to take.
 pub(super) struct Offered {
-    pub(super) descriptor: OwnedFd,
-    pub(super) id: FileId,
+    pub(super) descriptor: Descriptor,
     pub(super) writable: bool,
 }
 
@@ -148,13 +146,13 @@ impl KeysFile {
         ahead.map_or_else(|| self.file.size(), |ahead| Ok(ahead.content().len() as i64))
     }
 
-    fn close(&self) {
+    /// Notes what is known of a journal that is about to be closed.
+    fn note(&self) {
         if self.journal.as_ref().is_some_and(|journal| journal.is_named)
             && let Some(mut named) = soon(&NAMED)
         {
             *named = self.file.now();
         }
-        self.file.close();
     }
 }
 
@@ -196,13 +194,14 @@ unsafe extern "C" fn open(
             flags if flags & SQLITE_OPEN_MAIN_DB != 0 => OFFERED.take(),
             _ => None,
         };
-        let Some(Offered { descriptor, id, writable }) = opened else { return SQLITE_CANTOPEN };
+        let Some(Offered { descriptor, writable }) = opened else { return SQLITE_CANTOPEN };
         let base = sqlite3_file { pMethods: &raw const METHODS };
+        let id = descriptor.id();
         let journal = is_journal.then(|| Journal {
             is_named: soon(&NAMED).is_some_and(|named| *named == Some(id)),
             ahead: (id.size == 0).then(Ahead::new),
         });
-        let keys = KeysFile { base, file: File::new(descriptor, id), journal };
+        let keys = KeysFile { base, file: File::new(descriptor), journal };
         let way = if writable { SQLITE_OPEN_READWRITE } else { SQLITE_OPEN_READONLY };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
         unsafe {
@@ -217,7 +216,7 @@ unsafe extern "C" fn open(
 
 fn open_journal() -> Option<Offered> {
     let own = folder()?.open_own(JOURNAL, true).ok()?;
-    Some(Offered { descriptor: own.descriptor, id: own.id, writable: own.read_only.is_none() })
+    Some(Offered { descriptor: own.descriptor, writable: own.read_only.is_none() })
 }
 
 /// Runs `body` with a file that `open` made.
@@ -232,9 +231,9 @@ fn with(
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     with(file, SQLITE_IOERR_CLOSE, |keys| {
-        keys.close();
-        // It holds what was not written; SQLite takes the memory back as it is.
-        keys.journal = None;
+        keys.note();
+        // SAFETY: SQLite closes it once, and takes the memory back as it is.
+        unsafe { drop_in_place(keys) };
         SQLITE_OK
     })
 }

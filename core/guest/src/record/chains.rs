@@ -2,7 +2,6 @@
 //! decided again under another policy.
 
 use std::ffi::CString;
-use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -124,11 +123,11 @@ fn store(folder: &Folder, name: &str, chain: &[&[u8]]) -> Option<()> {
     }
     let random = random();
     let beside = CString::new(format!(".{name}.{random:016x}")).ok()?;
-    let (descriptor, _) = folder.open_new(&beside).ok()?;
+    let descriptor = folder.open_new(&beside).ok()?;
     let pem = pem(chain);
-    let written = write(descriptor.as_raw_fd(), &pem);
+    let written = descriptor.checked().and_then(|number| write(number, &pem).ok());
     drop(descriptor);
-    if written.ok() != Some(pem.len()) || folder.rename(&beside, &c_name).is_err() {
+    if written != Some(pem.len()) || folder.rename(&beside, &c_name).is_err() {
         let _ = folder.remove(&beside);
         return None;
     }

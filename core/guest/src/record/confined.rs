@@ -2,8 +2,6 @@
 //! need itself, as one that makes a file, may be its last.
 
 use std::ffi::CStr;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::folder::Folder;
@@ -35,15 +33,8 @@ impl Confined {
 
 /// How many filters this thread has. (Before Linux 5.9 it is only said whether there are any.)
 fn filters(proc: &Folder) -> Option<u32> {
-    let (file, _) = proc.open(STATUS).ok()?;
-    let (mut file, mut status, mut length) = (File::from(file), [0; 4096], 0);
-    while let Some(rest) = status.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(_) => return None,
-        }
-    }
+    let mut status = [0; 4096];
+    let length = proc.open(STATUS).ok()?.read(&mut status, 0).ok()?;
     let status = String::from_utf8_lossy(status.get(..length)?);
     let value = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -6,12 +6,12 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::folder::{FileId, Folder};
+use crate::folder::{Descriptor, Folder};
 
 /// The names of the file, and of those that were renamed: the last one goes.
 const NAMES: [&CStr; 5] =
@@ -35,8 +35,7 @@ pub(super) enum Written {
 
 /// The open file.
 pub(super) struct File {
-    number: RawFd,
-    id: FileId,
+    descriptor: Descriptor,
     folder: Arc<Folder>,
     opened: Instant,
     /// When its name was looked for last, in nanoseconds since it was opened.
@@ -52,10 +51,9 @@ impl File {
             folder.make().ok()?;
         }
         let [name, ..] = NAMES;
-        let (descriptor, id) = folder.open_to_append(name).ok()?;
+        let descriptor = folder.open_to_append(name).ok()?;
         Some(Self {
-            number: descriptor.into_raw_fd(),
-            id,
+            descriptor,
             folder,
             opened: Instant::now(),
             seen: AtomicU64::new(0),
@@ -69,7 +67,9 @@ impl File {
 
     /// Whether it is the file in this folder.
     pub(super) fn is_in(&self, folder: &Arc<Folder>) -> bool {
-        Arc::ptr_eq(folder, &self.folder) && self.id.is_of(self.number) && self.has_its_name()
+        Arc::ptr_eq(folder, &self.folder)
+            && self.descriptor.checked().is_some()
+            && self.has_its_name()
     }
 
     /// Whether it still stands under its name, as far as is known.
@@ -85,7 +85,7 @@ impl File {
 
     fn has_its_name(&self) -> bool {
         let [name, ..] = NAMES;
-        self.folder.look(name).is_ok_and(|there| there.is_same_file(&self.id))
+        self.folder.look(name).is_ok_and(|there| there.is_same_file(&self.descriptor.id()))
     }
 
     /// Puts a line at the end, if the file has room for it.
@@ -99,14 +99,15 @@ impl File {
     }
 
     fn append_within(&self, line: &[u8], most: i64) -> Written {
-        let Some(size) = self.id.size_now(self.number) else { return Written::Not };
+        let number = self.descriptor.number();
+        let Some(size) = self.descriptor.id().size_now(number) else { return Written::Not };
         if size + line.len() as i64 > most {
             return Written::Full;
         }
         let torn = self.is_torn.load(Ordering::Relaxed);
         let with_end = if torn { [b"\n", line].concat() } else { Vec::new() };
         let line = if torn { &with_end } else { line };
-        match write(self.number, line) {
+        match write(number, line) {
             Ok(written) if written == line.len() => {
                 self.is_torn.store(false, Ordering::Relaxed);
                 Written::Whole
@@ -122,11 +123,12 @@ impl File {
     /// Takes the beginning of a line away again, if it still is at the end; else the next line begins
     /// with an end.
     fn take_back(&self, written: usize) {
+        let number = self.descriptor.number();
         // SAFETY: no memory is involved; the number was the file's just now.
         let taken = unsafe {
-            let end = libc::lseek(self.number, 0, libc::SEEK_CUR);
-            let is_last = self.id.size_now(self.number) == Some(end);
-            is_last && libc::ftruncate(self.number, end - written as i64) == 0
+            let end = libc::lseek(number, 0, libc::SEEK_CUR);
+            let is_last = self.descriptor.id().size_now(number) == Some(end);
+            is_last && libc::ftruncate(number, end - written as i64) == 0
         };
         self.is_torn.store(!taken, Ordering::Relaxed);
     }
@@ -143,13 +145,13 @@ impl File {
             return false;
         }
         let _reset = Reset(rotating);
-        if !self.id.is_of(self.number) || !lock(self.number, libc::F_WRLCK) {
+        if !self.descriptor.checked().is_some_and(|number| lock(number, libc::F_WRLCK)) {
             return false;
         }
         // Who had the lock before may have renamed it.
         let renamed = !self.has_its_name() || self.rename();
-        if self.id.is_of(self.number) {
-            lock(self.number, libc::F_UNLCK);
+        if let Some(number) = self.descriptor.checked() {
+            lock(number, libc::F_UNLCK);
         }
         renamed
     }
@@ -168,16 +170,7 @@ impl File {
 #[cfg(test)]
 impl File {
     pub(super) fn number(&self) -> RawFd {
-        self.number
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        if self.id.is_of(self.number) {
-            // SAFETY: it is ours: nobody else knows it.
-            drop(unsafe { OwnedFd::from_raw_fd(self.number) });
-        }
+        self.descriptor.number()
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use peerkey_core::record::Stamp;
 use peerkey_core::verdict::Outcome;
 
 use super::Entry;
-use crate::folder::{FileId, moved_up};
+use crate::folder::Descriptor;
 use crate::fork::process_id;
 
 /// Where the journal and the system's log take messages.
@@ -48,8 +48,7 @@ enum Kind {
 pub(super) struct Wire(Option<Connected>);
 
 struct Connected {
-    number: RawFd,
-    id: FileId,
+    descriptor: Descriptor,
     kind: Kind,
     path: PathBuf,
 }
@@ -57,8 +56,7 @@ struct Connected {
 impl Wire {
     pub(super) fn new(sockets: &Sockets) -> Self {
         let to = |path: &Path, kind| {
-            let (number, id) = connect(path).ok()?;
-            Some(Connected { number, id, kind, path: path.to_owned() })
+            Some(Connected { descriptor: connect(path).ok()?, kind, path: path.to_owned() })
         };
         let journal = to(&sockets.journal, Kind::Journal);
         Self(journal.or_else(|| to(&sockets.syslog, Kind::Syslog)))
@@ -82,7 +80,7 @@ impl Wire {
         };
         match connected.send(&message) {
             Err(error) if is_gone(&error) && may_connect() => {
-                let again = connected.number().is_some_and(|number| {
+                let again = connected.descriptor.checked().is_some_and(|number| {
                     address(&connected.path).is_ok_and(|address| join(number, &address).is_ok())
                 });
                 again && connected.send(&message).is_ok()
@@ -118,30 +116,16 @@ fn is_gone(error: &io::Error) -> bool {
 
 impl Connected {
     fn send(&self, message: &[u8]) -> io::Result<()> {
-        let number = self.number().ok_or(io::ErrorKind::NotConnected)?;
+        let number = self.descriptor.checked().ok_or(io::ErrorKind::NotConnected)?;
         // SAFETY: bytes of this length. A socket of datagrams raises no SIGPIPE, and sends all or nothing.
         match unsafe { libc::write(number, message.as_ptr().cast(), message.len()) } {
             0.. => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
-
-    /// The number, if it still is that of the socket.
-    fn number(&self) -> Option<RawFd> {
-        self.id.is_of(self.number).then_some(self.number)
-    }
 }
 
-impl Drop for Connected {
-    fn drop(&mut self) {
-        if let Some(number) = self.number() {
-            // SAFETY: it is ours: nobody else knows it.
-            drop(unsafe { OwnedFd::from_raw_fd(number) });
-        }
-    }
-}
-
-fn connect(path: &Path) -> io::Result<(RawFd, FileId)> {
+fn connect(path: &Path) -> io::Result<Descriptor> {
     const KIND: c_int = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     let address = address(path)?;
     // SAFETY: the descriptor was just made, and nobody else knows it.
@@ -153,9 +137,7 @@ fn connect(path: &Path) -> io::Result<(RawFd, FileId)> {
         OwnedFd::from_raw_fd(socket)
     };
     join(socket.as_raw_fd(), &address)?;
-    let socket = moved_up(socket)?;
-    let id = FileId::of_descriptor(socket.as_raw_fd())?;
-    Ok((socket.into_raw_fd(), id))
+    Descriptor::of_socket(socket)
 }
 
 fn join(socket: RawFd, address: &libc::sockaddr_un) -> io::Result<()> {
@@ -253,12 +235,12 @@ mod tests {
         let log = UnixDatagram::bind(&sockets.syslog).unwrap();
         log.set_nonblocking(true).unwrap();
         let wire = Wire::new(&sockets);
-        let number = wire.0.as_ref().unwrap().number;
+        let number = wire.0.as_ref().unwrap().descriptor.number();
         assert!(number >= 64);
         let (ours, theirs) = UnixDatagram::pair().unwrap();
         // SAFETY: what a host does that closes and reuses a descriptor it does not know.
         assert_eq!(unsafe { libc::dup2(ours.as_raw_fd(), number) }, number);
-        assert!(wire.0.as_ref().unwrap().number().is_none());
+        assert!(wire.0.as_ref().unwrap().descriptor.checked().is_none());
         drop(wire);
         theirs.send(b"still open").unwrap();
         // SAFETY: as above.
