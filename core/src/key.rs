@@ -42,7 +42,8 @@ impl KeyHash {
 
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256/{}", BASE64.encode(&self.0))
+        f.write_str("sha256/")?;
+        f.write_str(&BASE64.encode(&self.0))
     }
 }
 

@@ -13,6 +13,7 @@ mod der;
 pub mod fuzz;
 pub mod key;
 pub mod keys;
+pub mod map;
 #[cfg(feature = "source")]
 pub mod nss;
 pub mod pattern;

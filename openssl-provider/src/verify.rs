@@ -164,7 +164,7 @@ impl<'a> Judge<'a> {
         if let Some(failed) = native.failed {
             return Err(failed);
         }
-        if native.signatures {
+        if native.signatures && asked.policy.meta().anchors > 0 {
             asked.host.take_over(&self.context.chain());
         }
         let (mut application, mut broken) = (native.application, None);

@@ -1,20 +1,21 @@
 //! A bounded memory of what was used lately.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use peerkey_core::map::Map;
 
 /// Remembers the last entries that were put in or found: at least `generation`, at most twice that.
 pub struct Recent<K, V> {
     generation: usize,
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: Map<K, V>,
+    old: Map<K, V>,
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// An empty memory.
     pub fn new(generation: usize) -> Self {
-        Self { generation, young: HashMap::new(), old: HashMap::new() }
+        Self { generation, young: Map::default(), old: Map::default() }
     }
 
     /// What is remembered under a key.
@@ -24,8 +25,8 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
 
     /// Remembers an entry. Returns what is forgotten for it, so that the caller can drop it after it
     /// has given back its lock.
-    pub fn put(&mut self, key: K, value: V) -> HashMap<K, V> {
-        let mut forgotten = HashMap::new();
+    pub fn put(&mut self, key: K, value: V) -> Map<K, V> {
+        let mut forgotten = Map::default();
         if self.young.len() >= self.generation {
             forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         }

@@ -1,6 +1,5 @@
 //! What one authority finds for one case.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Decision;
@@ -8,6 +7,7 @@ use super::cases::CaseState;
 #[cfg(feature = "pkix")]
 use super::puzzle::Searches;
 use super::tofu::Memory;
+use crate::map::Map;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::store::{StoreError, StoredAuthority, StoredBinding};
@@ -52,8 +52,8 @@ pub(super) type Asked = (usize, Option<Name>, Option<Protocol>);
 /// What was looked up in this decision already.
 #[derive(Default)]
 pub(super) struct Findings {
-    found: HashMap<Asked, Found>,
-    pub(super) memories: HashMap<Asked, Memory>,
+    found: Map<Asked, Found>,
+    pub(super) memories: Map<Asked, Memory>,
     #[cfg(feature = "pkix")]
     pub(super) searches: Searches,
 }

@@ -12,12 +12,12 @@ pub(super) use claimed::MAX_CLAIMED_NAMES;
 
 pub(super) use unknown::spoken;
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::rules::Rules;
 use crate::certificate::CertificateName;
+use crate::map::{Map, Set};
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
 use crate::query::{ExpectedPeer, Peer, Query, Role};
@@ -112,7 +112,7 @@ pub(super) fn of(
         protocols,
         applications,
         cases: Vec::new(),
-        plain: HashMap::new(),
+        plain: Map::default(),
         located: None,
     };
     let requirement = match &query.peer {
@@ -160,7 +160,7 @@ struct Builder<'a> {
     applications: Vec<Option<String>>,
     cases: Vec<CaseState>,
     /// The cases that ask the program alone, by what tells them apart.
-    plain: HashMap<Plain, usize>,
+    plain: Map<Plain, usize>,
     /// The rules that the connected address adds.
     located: Option<Located>,
 }
@@ -227,10 +227,7 @@ impl<'a> Builder<'a> {
             Level::Store => rule.is_some(),
         };
         let (name, monitored, accept) = match (rule, self.level) {
-            (Some(rule), _) => {
-                let name = format!("rule {} ({})", rule.id + 1, rule.place);
-                (name, rule.monitored, rule.accept.clone())
-            }
+            (Some(rule), _) => (rule.title.clone(), rule.monitored, rule.accept.clone()),
             (None, Level::Handshake) => {
                 ("[default]".to_owned(), false, self.policy.meta().default.clone())
             }
@@ -282,7 +279,7 @@ impl<'a> Builder<'a> {
 
 /// Each of these cases, and each once.
 fn all_of(cases: Vec<usize>) -> Requirement {
-    let mut seen = HashSet::new();
+    let mut seen = Set::default();
     Requirement::All(
         cases.into_iter().filter(|case| seen.insert(*case)).map(Requirement::Case).collect(),
     )

@@ -1,11 +1,10 @@
 //! Accept expressions over findings, with the trace and the reason.
 
-use std::collections::HashSet;
-
 use super::authority::Strength;
 use super::cases::{CaseState, Requirement};
 use super::{Application, Decision, Fault};
 use crate::certificate::printable;
+use crate::map::Set;
 use crate::rule::{APPLICATION, Accept};
 use crate::store::StoreError;
 use crate::verdict::{Basis, Case, Finding, Node, Reason, Trace};
@@ -197,7 +196,7 @@ impl Decision<'_> {
 /// What an acceptance rests on: the rules of the cases that were accepted, and who vouched.
 pub(super) fn basis(trace: &Trace) -> Basis {
     let mut basis = Basis::default();
-    let (mut rules, mut lines) = (HashSet::new(), HashSet::new());
+    let (mut rules, mut lines) = (Set::default(), Set::default());
     for case in trace.cases.iter().filter(|case| case.accepted) {
         if rules.insert(&case.rule) {
             basis.rules.push(case.rule.clone());
@@ -215,7 +214,7 @@ fn vouching(node: &Node, found: &mut dyn FnMut(String)) {
     match node {
         Node::AtLeast { of, .. } => of.iter().for_each(|operand| vouching(operand, found)),
         Node::Authority { name, finding: Finding::Vouches(text) } => {
-            found(format!("{name}: {text}"));
+            found([name, ": ", text].concat());
         }
         Node::Authority { .. } => {}
     }

@@ -1,18 +1,18 @@
 //! What ends a decision, and what is taken out of the evidence: denials, and constraints on CAs.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::cases::{CaseState, Exempt, Requirement};
 use crate::certificate::{Certificate, printable};
 use crate::crypto::Crypto;
 use crate::key::KeyHash;
+use crate::map::Map;
 use crate::query::Query;
 use crate::store::{Compiled, StoreError, StoredDenial, StoredLimit};
 use crate::verdict::Reason;
 
 /// For whom the limits on a key are broken, and which: what was found for one requirement.
-pub(super) type Known = HashMap<KeyHash, Option<(String, String)>>;
+pub(super) type Known = Map<KeyHash, Option<(String, String)>>;
 
 /// The denials and constraints of a policy, as they bear on one query.
 pub(super) struct Limits<'a> {
@@ -41,7 +41,7 @@ impl Limits<'_> {
         requirement: &Requirement,
         cases: &[CaseState],
     ) -> Result<Option<Reason>, StoreError> {
-        self.rule_out_once(certificate, requirement, cases, &mut Known::new())
+        self.rule_out_once(certificate, requirement, cases, &mut Known::default())
     }
 
     /// The same for one of many certificates: of those with one key, only the first costs anything.

@@ -124,7 +124,7 @@ impl<'a> Decision<'a> {
         } else {
             cases::of(policy, query, level, &mut notes)?
         };
-        let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::new());
+        let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::default());
         for (index, certificate) in query.evidence.intermediates.iter().enumerate() {
             if !room.take(certificate.der().len()) {
                 notes.push(format!(

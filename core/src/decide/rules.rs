@@ -1,8 +1,9 @@
 //! The rules of a policy, as one decision reads them: each look-up is made once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::map::Map;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::query::{Query, Role};
@@ -17,9 +18,9 @@ pub(super) struct Rules<'a> {
     query: &'a Query,
     /// The protocol, if it is the only one that is asked about.
     only: Option<Option<Protocol>>,
-    rules: HashMap<i64, Arc<StoredRule>>,
-    matches: HashMap<String, Arc<[(String, i64)]>>,
-    firsts: HashMap<Place, Option<i64>>,
+    rules: Map<i64, Arc<StoredRule>>,
+    matches: Map<String, Arc<[(String, i64)]>>,
+    firsts: Map<Place, Option<i64>>,
 }
 
 impl<'a> Rules<'a> {
@@ -32,7 +33,7 @@ impl<'a> Rules<'a> {
             [one] => Some(one.clone()),
             _ => None,
         };
-        let (rules, matches, firsts) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (rules, matches, firsts) = (Map::default(), Map::default(), Map::default());
         Self { policy, query, only, rules, matches, firsts }
     }
 

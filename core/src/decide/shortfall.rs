@@ -159,11 +159,10 @@ impl Decision<'_> {
         let mut rules = Vec::new();
         for id in 0..i64::try_from(self.policy.meta().rules).unwrap_or(i64::MAX) {
             let rule = self.policy.rule(id)?;
-            let name = format!("rule {} ({})", id + 1, rule.place);
             let supposed =
                 Supposed { rule: Some((&rule.accept, rule.role)), ..Supposed::default() };
-            if !current.contains(&name) && self.holds(&supposed, application)? {
-                rules.push(OtherRule { rule: name, matches: matching.contains(&id) });
+            if !current.contains(&rule.title) && self.holds(&supposed, application)? {
+                rules.push(OtherRule { rule: rule.title.clone(), matches: matching.contains(&id) });
             }
         }
         let default = self.policy.meta().default.clone();

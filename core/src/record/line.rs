@@ -37,7 +37,7 @@ impl Object {
 
     pub(super) fn number(&mut self, name: &str, value: i64) {
         self.name(name);
-        let _ = write!(self.0, "{value}");
+        self.0.push_str(&value.to_string());
     }
 
     pub(super) fn flag(&mut self, name: &str, value: bool) {

@@ -2,16 +2,16 @@
 //! asks the same of it again and again.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use super::StoreError;
+use crate::map::Map;
 
 /// Answers by question, for one kind of question.
 pub(super) struct Memo<K, V> {
-    known: RefCell<HashMap<K, V>>,
+    known: RefCell<Map<K, V>>,
     most: usize,
 }
 

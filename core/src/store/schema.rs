@@ -60,7 +60,7 @@ pub(crate) fn keys_of(name: &Name, lengths: &PrefixLengths) -> Vec<String> {
     match name {
         Name::Host(host) => {
             keys.push(host.to_string());
-            keys.extend(host.ancestry().map(|domain| format!(".{domain}")));
+            keys.extend(host.ancestry().map(|domain| [".", domain].concat()));
         }
         Name::Email(email) => {
             keys.push(email.to_string());

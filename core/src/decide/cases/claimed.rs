@@ -1,9 +1,10 @@
 //! A peer who names himself, to a program that expects nobody in particular.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::{Builder, CaseState, Level, Requirement, Who, all_of, who};
+use crate::map::Map;
 use crate::peer::Name;
 use crate::store::StoreError;
 
@@ -34,7 +35,7 @@ impl Builder<'_> {
             tried += self.size(&who)?;
             if tried > MAX_CLAIMED_CASES {
                 let why = format!("its names make more than {MAX_CLAIMED_CASES} cases");
-                (self.cases, self.plain) = (Vec::new(), HashMap::new());
+                (self.cases, self.plain) = (Vec::new(), Map::default());
                 return self.claim(&Who::Nameless(why));
             }
             all.push(self.claim(&who)?);

@@ -16,8 +16,8 @@ use crate::store::schema::{EVERY_PROTOCOL, keys_of};
 /// A rule, as decisions read it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredRule {
-    pub(crate) id: i64,
-    pub(crate) place: String,
+    /// For people: its number, and where it is written.
+    pub(crate) title: String,
     /// Whether it names no peers at all, or every one.
     pub(crate) is_for_every_peer: bool,
     pub(crate) protocols: Option<String>,
@@ -92,8 +92,7 @@ impl Compiled {
             // An expression that does not read back asks nobody, and so accepts nothing.
             let accept = Accept::decode(&accept).unwrap_or(Accept::Any(Vec::new()));
             Ok(StoredRule {
-                id,
-                place: row.get::<_, Shown>(A)?.0,
+                title: format!("rule {} ({})", id + 1, row.get::<_, Shown>(A)?.0),
                 is_for_every_peer: peers.is_none_or(|peers| peers.lines().any(|line| line == "*")),
                 protocols: row.get(C)?,
                 applications: row.get(D)?,
