@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::lab::{Ca, Lab, Server, run};
 
@@ -146,17 +146,16 @@ fn a_server_that_keeps_silent_or_drips_is_given_up() {
     for protocol in ["https", "smtp"] {
         for drips in [false, true] {
             let at = odd(move |mut stream| {
-                for _ in 0..100 {
+                // As long as anybody listens.
+                loop {
                     thread::sleep(Duration::from_millis(100));
                     if drips && stream.write_all(b"2").is_err() {
                         return;
                     }
                 }
             });
-            let start = Instant::now();
             let args = ["check", protocol, "localhost", "--timeout", "1", "--connect", &at];
             let ran = lab.run(args).is(2);
-            assert!(start.elapsed() < Duration::from_secs(5), "{protocol} {drips}");
             if !drips {
                 ran.complains("no answer in time");
             }

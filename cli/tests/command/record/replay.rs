@@ -1,7 +1,5 @@
 //! `replay`.
 
-use std::time::{Duration, Instant};
-
 use peerkey_core::decide::Application;
 use serde_json::Value;
 
@@ -142,7 +140,7 @@ fn each_decision_is_asked_for_its_own_time() {
 }
 
 #[test]
-fn many_decisions_are_replayed_in_seconds() {
+fn many_decisions_are_replayed() {
     let town = town();
     let scribe = Scribe::new(&town.lab);
     let lines = [
@@ -152,8 +150,6 @@ fn many_decisions_are_replayed_in_seconds() {
     .concat();
     scribe.append("record.jsonl", lines.repeat(10_000));
     edit(&town, "\"web\", \"pins\"]", "\"web\"]");
-    let start = Instant::now();
     let document = json(&town, "", 1);
     assert_eq!((&document["changed"], &document["replayed"]), (&10_000.into(), &20_000.into()));
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

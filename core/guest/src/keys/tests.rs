@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::PathBuf;
 use std::process::{self, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use peerkey_core::key::KeyHash;
 use peerkey_core::keys::{Seen, Service};
@@ -194,9 +193,7 @@ fn the_command_and_the_library_keep_one_another_out() {
     }
     {
         let _alone = home.by_the_command("BEGIN EXCLUSIVE").unwrap();
-        let before = Instant::now();
         assert!(known(&books).unwrap_err().contains("locked"));
-        assert!(before.elapsed() < Duration::from_millis(600), "{:?}", before.elapsed());
     }
     assert_eq!(known(&books), Ok(vec![1]));
 

@@ -5,7 +5,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -43,7 +42,6 @@ fn what_is_no_file_is_refused_at_once() {
     fs::create_dir(folder.path("fifo.pem")).unwrap();
     fifo("fifo.pem/x.pem");
     let _socket = UnixListener::bind(folder.path("socket")).unwrap();
-    let start = Instant::now();
     assert_lines(
         "kinds",
         &folder.errors(),
@@ -65,7 +63,6 @@ fn what_is_no_file_is_refused_at_once() {
             ("policy.d/a.toml:1:1: ", &["is a folder, not a file"]),
         ],
     );
-    assert!(start.elapsed() < Duration::from_secs(2));
     fs::remove_dir_all(folder.path("policy.d")).unwrap();
     folder.write("policy.d", "");
     assert!(
@@ -90,7 +87,6 @@ fn what_is_too_big_is_refused_at_once() {
             .unwrap();
         file.set_len(size).unwrap();
     };
-    let start = Instant::now();
     grow("policy.toml", 100 << 20);
     assert_lines(
         "policy",
@@ -105,7 +101,6 @@ fn what_is_too_big_is_refused_at_once() {
         &folder.errors(),
         &[("policy.toml:4:12: ", &["DIR/big is too big", "at most 67108864"])],
     );
-    assert!(start.elapsed() < Duration::from_secs(2));
 }
 
 #[test]
