@@ -21,6 +21,8 @@ pub(super) struct Rules<'a> {
     rules: Map<i64, Arc<StoredRule>>,
     matches: Map<String, Arc<[(String, i64)]>>,
     firsts: Map<Place, Option<i64>>,
+    /// Whether a first rule was asked for: most decisions do so once, and need not remember anything.
+    was_asked: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -34,7 +36,7 @@ impl<'a> Rules<'a> {
             _ => None,
         };
         let (rules, matches, firsts) = (Map::default(), Map::default(), Map::default());
-        Self { policy, query, only, rules, matches, firsts }
+        Self { policy, query, only, rules, matches, firsts, was_asked: false }
     }
 
     /// The first rule that matches, in file order; None is the default.
@@ -45,11 +47,19 @@ impl<'a> Rules<'a> {
         application: Option<&str>,
     ) -> Result<Option<Arc<StoredRule>>, StoreError> {
         let mut first: Option<i64> = None;
+        let remembers = self.was_asked;
         for key in self.policy.patterns_of(name) {
-            let found = self.first_of(key, protocol, application)?;
+            let found = if remembers {
+                self.first_of(key, protocol, application)?
+            } else {
+                let over = self.policy.rules_with(&key, self.only())?;
+                self.first_among(over_one(&over, protocol), application)?
+            };
             first = first.into_iter().chain(found).min();
         }
-        first.map(|id| self.rule(id)).transpose()
+        let first = first.map(|id| self.rule(id)).transpose();
+        self.was_asked = true;
+        first
     }
 
     fn first_of(
@@ -62,15 +72,27 @@ impl<'a> Rules<'a> {
         if let Some(found) = self.firsts.get(&place) {
             return Ok(*found);
         }
-        let mut first = None;
-        for id in self.over(&place.0, protocol)? {
-            if self.rule(id)?.is_for(self.query, application) {
-                first = Some(id);
-                break;
-            }
-        }
+        let over = self.over(&place.0, protocol)?;
+        let first = self.first_among(over.into_iter(), application)?;
         self.firsts.insert(place, first);
         Ok(first)
+    }
+
+    fn first_among(
+        &mut self,
+        rules: impl Iterator<Item = i64>,
+        application: Option<&str>,
+    ) -> Result<Option<i64>, StoreError> {
+        for id in rules {
+            if self.rule(id)?.is_for(self.query, application) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn only(&self) -> Option<Option<&Protocol>> {
+        self.only.as_ref().map(Option::as_ref)
     }
 
     /// Every rule that matches.
@@ -118,15 +140,12 @@ impl<'a> Rules<'a> {
         let matches = match self.matches.get(key) {
             Some(matches) => Arc::clone(matches),
             None => {
-                let only = self.only.as_ref().map(Option::as_ref);
-                let found = self.policy.rules_with(key, only)?;
+                let found = self.policy.rules_with(key, self.only())?;
                 self.matches.insert(key.to_owned(), Arc::clone(&found));
                 found
             }
         };
-        let is_over =
-            |written: &str| written == "*" || protocol.is_some_and(|p| p.as_str() == written);
-        Ok(matches.iter().filter(|(written, _)| is_over(written)).map(|(_, id)| *id).collect())
+        Ok(over_one(&matches, protocol).collect())
     }
 
     /// Every rule that could match a peer whose name cannot be told; None is the default.
@@ -163,9 +182,18 @@ impl<'a> Rules<'a> {
             return Ok(Arc::clone(rule));
         }
         let rule = self.policy.rule(id)?;
-        self.rules.insert(id, Arc::clone(&rule));
+        if self.was_asked {
+            self.rules.insert(id, Arc::clone(&rule));
+        }
         Ok(rule)
     }
+}
+
+/// Of rules that write a pattern, each with a protocol that it writes, those over this protocol.
+fn over_one(matches: &[(String, i64)], protocol: Option<&Protocol>) -> impl Iterator<Item = i64> {
+    let is_over =
+        move |written: &str| written == "*" || protocol.is_some_and(|p| p.as_str() == written);
+    matches.iter().filter(move |(written, _)| is_over(written)).map(|(_, id)| *id)
 }
 
 impl StoredRule {

@@ -40,6 +40,54 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
     }
 }
 
+/// The same for questions of a text and of something that takes few values beside each text. What is known
+/// is found without a copy of the question.
+pub(super) struct Twofold<K, V> {
+    known: RefCell<Map<String, Vec<(K, V)>>>,
+    most: usize,
+}
+
+impl<K, V: Clone> Twofold<K, V> {
+    /// Remembers the answers for no more texts than this, and to no more questions with one: then it
+    /// begins anew.
+    pub(super) fn new(most: usize) -> Self {
+        Self { known: RefCell::default(), most }
+    }
+
+    /// The answer that is known to the question of `text` and what `is` says, else the one that is found;
+    /// with what it goes by from then on.
+    pub(super) fn or(
+        &self,
+        text: &str,
+        is: impl Fn(&K) -> bool,
+        find: impl FnOnce() -> Result<(K, V), StoreError>,
+    ) -> Result<V, StoreError> {
+        let known = self.known.borrow();
+        let beside = known.get(text).map_or(&[][..], Vec::as_slice);
+        if let Some((_, answer)) = beside.iter().find(|(key, _)| is(key)) {
+            return Ok(answer.clone());
+        }
+        drop(known);
+        let (key, found) = find()?;
+        let mut known = self.known.borrow_mut();
+        if known.len() >= self.most && !known.contains_key(text) {
+            known.clear();
+        }
+        let beside = known.entry(text.to_owned()).or_default();
+        if beside.len() >= self.most {
+            beside.clear();
+        }
+        beside.push((key, found.clone()));
+        Ok(found)
+    }
+}
+
+impl<K, V> fmt::Debug for Twofold<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Twofold")
+    }
+}
+
 impl<K, V> fmt::Debug for Memo<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Memo")
@@ -77,6 +125,25 @@ mod tests {
         assert_eq!(asked.get(), 2);
         assert_eq!([3, 1].map(ask), [6, 2]);
         assert_eq!((asked.get(), memo.known.borrow().len()), (4, 2));
+    }
+
+    #[test]
+    fn a_twofold_question_is_asked_once_and_memory_ends() {
+        let (memo, asked) = (Twofold::new(2), std::cell::Cell::new(0));
+        let ask = |(text, number): (&'static str, i32)| {
+            let found = || {
+                asked.set(asked.get() + 1);
+                Ok((number, format!("{text}{number}")))
+            };
+            memo.or(text, |known| *known == number, found).unwrap()
+        };
+        let questions = [("a", 1), ("a", 2), ("b", 1), ("a", 2), ("a", 1)];
+        assert_eq!(questions.map(ask), ["a1", "a2", "b1", "a2", "a1"]);
+        assert_eq!(asked.get(), 3);
+        assert_eq!([("a", 3), ("a", 1)].map(ask), ["a3", "a1"]);
+        assert_eq!(asked.get(), 5);
+        assert_eq!([("c", 1), ("a", 1)].map(ask), ["c1", "a1"]);
+        assert_eq!((asked.get(), memo.known.borrow().len()), (7, 2));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, T
 
 use super::StoreError;
 use super::entry::{A, BULK, Kind, LOOK_UP, SUB};
-use super::memo::Memo;
+use super::memo::{Memo, Twofold};
 use super::schema::{APPLICATION_ID, PrefixLengths, SCHEMA, StoredScope};
 use crate::certificate::printable;
 use crate::key::KeyHash;
@@ -54,7 +54,7 @@ struct Known {
     anchors: Memo<(usize, Vec<u8>), Arc<[StoredAnchor]>>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
-    matches: Memo<(String, Only), Matches>,
+    matches: Twofold<Only, Matches>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
     protocols: OnceCell<Vec<Protocol>>,
@@ -72,7 +72,7 @@ impl Default for Known {
             anchors: Memo::new(32),
             bindings: Memo::new(32),
             rules: Memo::new(64),
-            matches: Memo::new(128),
+            matches: Twofold::new(128),
             meant: Memo::new(32),
             programs: Memo::new(4),
             protocols: OnceCell::new(),

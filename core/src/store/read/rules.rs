@@ -41,8 +41,11 @@ impl Compiled {
         pattern: &str,
         only: Option<Option<&Protocol>>,
     ) -> Result<Arc<[(String, i64)]>, StoreError> {
-        let question = (pattern.to_owned(), only.map(|only| only.cloned()));
-        self.known.matches.or(question, |_| self.find_rules(pattern, only).map(Into::into))
+        self.known.matches.or(
+            pattern,
+            |known| known.as_ref().map(Option::as_ref) == only,
+            || Ok((only.map(|only| only.cloned()), self.find_rules(pattern, only)?.into())),
+        )
     }
 
     fn find_rules(
