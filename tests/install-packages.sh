@@ -34,10 +34,15 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
+# What the tests say of Firefox holds from this version on.
+is_old() {
+    [ "$1" = firefox-esr ] && dpkg --compare-versions "$(dpkg-query -W -f '${Version}' "$1")" lt 153
+}
+
 missing=""
 for package in $wanted; do
     case "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" in
-    installed) ;;
+    installed) ! is_old "$package" || missing="$missing $package" ;;
     *) missing="$missing $package" ;;
     esac
 done
@@ -52,9 +57,7 @@ if [ "$(id -u)" -ne 0 ]; then
     sudo="sudo"
 fi
 echo "Installing from Debian's packages:$missing"
-install() {
-    # shellcheck disable=SC2086  # one word a package
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-}
-# The lists may be missing or old.
-install >/dev/null 2>&1 || { $sudo apt-get update -q && install; }
+# Old lists have old versions, and name files that may be gone.
+$sudo apt-get update -q >/dev/null || echo "The lists of packages stay as they are: they could not be renewed."
+# shellcheck disable=SC2086  # one word a package
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
