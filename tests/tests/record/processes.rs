@@ -71,7 +71,8 @@ fn several_programs_rename_at_once() {
     assert_eq!(lines.len() - new.len(), (4 << 20) / line.len() - 20);
     assert!(fs::metadata(file(&scene)).unwrap().len() < 1 << 20);
     let old = fs::metadata(folder(&scene).join("record.jsonl.1")).unwrap();
-    assert!(old.len() <= 4 << 20, "{}", old.len());
+    // Who looks at the size while another writes may put a line more.
+    assert!(old.len() <= (4 << 20) + 2 * 1500, "{}", old.len());
 }
 
 #[test]

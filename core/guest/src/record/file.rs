@@ -18,7 +18,7 @@ const NAMES: [&CStr; 5] =
     [c"record.jsonl", c"record.jsonl.1", c"record.jsonl.2", c"record.jsonl.3", c"record.jsonl.4"];
 /// After this time it is looked whether the file still stands under its name.
 pub(super) const LOOKED_FOR: Duration = Duration::from_millis(50);
-/// A file is renamed before it is larger.
+/// A file is renamed before it is larger, but for a line of each process that looks at the same moment.
 const MOST: i64 = 4 << 20;
 /// Nothing is written into one that is larger, if it cannot be renamed, or whoever renames it takes long.
 const BEYOND: i64 = MOST + (1 << 20);
