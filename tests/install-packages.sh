@@ -8,8 +8,8 @@ build) wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev" ;;
 test)
     wanted="gcc libc6-dev pkg-config libssl-dev libclang-dev make perl binutils util-linux"
     wanted="$wanted ca-certificates curl openssl python3 python3-venv nginx postgresql redis-server redis-tools"
-    # Programs that verify certificates outside of TLS, or by a callback of their own.
-    wanted="$wanted ruby libnet-ssleay-perl"
+    # Programs that verify certificates outside of TLS, or by a callback of their own; and ssh-keygen.
+    wanted="$wanted ruby libnet-ssleay-perl openssh-client"
     # Hosts that confine themselves, and what watches them.
     wanted="$wanted bubblewrap libjemalloc2 locales valgrind"
     # NSS 3.87 and its tools, Firefox 153 with an NSS of its own, p11-kit 0.24 and GnuTLS 3.7.
