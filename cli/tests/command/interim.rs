@@ -83,8 +83,10 @@ fn without_a_process_to_end_it_nothing_begins() {
     let lab = Lab::with(ONE, &[]);
     lab.write("conf/policy.toml", TWO);
     let command = lab.command();
-    let program = command.get_program().to_str().unwrap();
-    let script = format!("ulimit -u 1; exec {program} apply --confirm 1h");
+    // Wherever it was built, the other user may run this copy.
+    let program = lab.path("peerkey");
+    std::fs::copy(command.get_program(), &program).unwrap();
+    let script = format!("ulimit -u 1; exec {} apply --confirm 1h", program.display());
     let mut limited = std::process::Command::new("setpriv");
     limited.args(["--reuid", "4711", "--clear-groups", "bash", "-c", &script]);
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
