@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::daemon;
 use crate::pki::Issued;
-use crate::run::{PATIENCE, Run, run_with};
+use crate::run::{PATIENCE, Run, run, run_with};
 use crate::site::{Peerkey, Site};
 
 /// A client program, and what it is asked to do.
@@ -273,6 +274,12 @@ for line in sys.stdin:
     except ssl.SSLCertVerificationError as error:
         print(error, flush=True)
 "#;
+
+/// Which Node this machine has: before Node 20 its fetch offers no ALPN, and shows no protocol.
+pub static NODE_MAJOR: LazyLock<u32> = LazyLock::new(|| {
+    let version = run(Command::new("/usr/bin/node").args(["-p", "process.versions.node"])).stdout;
+    version.split('.').next().and_then(|major| major.parse().ok()).expect("a version of Node")
+});
 
 const NODE: &str = r#"
 const [address, port, peer, trust, insecure] = process.argv.slice(1);

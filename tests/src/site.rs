@@ -62,6 +62,14 @@ impl Site {
         self.provider_module_with(&artifacts::provider(), lines);
     }
 
+    /// Has a copy of the provider loaded that every user may read, wherever it was built. Its path.
+    pub fn public_provider(&self) -> PathBuf {
+        let module = self.path("peerkey.so");
+        fs::copy(artifacts::provider(), &module).unwrap();
+        self.provider_module(&module);
+        module
+    }
+
     /// Has another library loaded in the provider's place.
     pub fn provider_module(&self, module: &Path) {
         self.provider_module_with(module, "");

@@ -75,6 +75,8 @@ fn postgresql() {
     let bank = Draft::server(BANK).signed_by(&root);
     let alice = Draft::client("alice.example").signed_by(&root);
     let scene = Scene::new(&[&root]).policy(SHIPPED);
+    // It runs as a user of its own.
+    scene.site.public_provider();
     let postgres = Postgres::start(&scene.site, Peerkey::On, &bank, Some(&root));
     let visit = scene.visit(postgres.address(), BANK).identity(&scene.site, &alice);
     follows(scene, &alice, |scene| visited(scene, Client::Psql, &visit));

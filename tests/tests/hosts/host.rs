@@ -60,9 +60,7 @@ impl Hosts {
     /// The same, with a copy of the provider that every user may read, wherever it was built.
     pub(crate) fn public() -> Self {
         let hosts = Self::new();
-        let module = hosts.site.path("peerkey.so");
-        fs::copy(artifacts::provider(), &module).unwrap();
-        hosts.site.provider_module(&module);
+        hosts.site.public_provider();
         hosts
     }
 

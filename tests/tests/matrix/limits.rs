@@ -1,9 +1,6 @@
 //! Where a program is known to differ from the table, and why. An unexpected pass fails too.
 
-use std::process::Command;
-use std::sync::LazyLock;
-
-use peerkey_tests::run::run;
+use peerkey_tests::program::NODE_MAJOR;
 
 use crate::situations::Verdict::{self, Accepts, Refuses};
 
@@ -56,7 +53,7 @@ pub(crate) static LIMITS: &[Limit] = &[
         programs: &["node-fetch"],
         situations: &["CA in scope"],
         why: "before Node 20 its fetch offers no ALPN either",
-        applies: || *NODE < 20,
+        applies: || *NODE_MAJOR < 20,
         ..BASE
     },
     Limit {
@@ -102,9 +99,3 @@ pub(crate) fn limit(program: &str, situation: &str) -> Option<&'static Limit> {
             && (limit.applies)()
     })
 }
-
-/// Node's major version.
-static NODE: LazyLock<u32> = LazyLock::new(|| {
-    let version = run(Command::new("/usr/bin/node").args(["-p", "process.versions.node"])).stdout;
-    version.split('.').next().and_then(|major| major.parse().ok()).expect("a version of Node")
-});

@@ -1,26 +1,27 @@
 //! First uses, keys that come again, and other keys.
 
 use peerkey_core::keys::State;
-use peerkey_tests::program::Client;
+use peerkey_tests::program::{Client, NODE_MAJOR};
 use peerkey_tests::scene::{Must, Scene};
 use peerkey_tests::server::{ServerDraft, Service};
 use peerkey_tests::site::Peerkey;
 
 use crate::{ROUTER, WORLD, accepted, file, known, policy, refused, router, scene, serve, visit};
 
-const CLIENTS: [Client; 5] =
-    [Client::Curl, Client::Urllib, Client::SClient, Client::Asyncio, Client::NodeFetch];
-
 #[test]
 fn one_program_meets_it_and_all_know_it() {
+    let mut clients = vec![Client::Curl, Client::Urllib, Client::SClient, Client::Asyncio];
+    if *NODE_MAJOR >= 20 {
+        clients.push(Client::NodeFetch);
+    }
     let (real, other) = (serve(&WORLD.router), serve(&WORLD.other));
-    for first in CLIENTS {
+    for &first in &clients {
         let scene = scene("");
         scene.check(first, &router(&scene, &real), Must::BeOpened);
         let met = known(&scene);
         assert_eq!(met.len(), 1, "{first:?}");
         assert_eq!((met[0].key.to_string(), met[0].state), (WORLD.router.pin(), State::Remembered));
-        for client in CLIENTS {
+        for &client in &clients {
             accepted(&visit(&scene, &real, client));
             // Node shows a code only.
             let words: &[&str] = if client == Client::NodeFetch { &[] } else { &["changed"] };
