@@ -6,7 +6,7 @@ use std::path::Path;
 use comfy_table::Table;
 use peerkey_tests::nss::Nss;
 use peerkey_tests::pki::{Draft, Issued};
-use peerkey_tests::program::{Client, Visit};
+use peerkey_tests::program::{Client, NODE_MAJOR, Visit};
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::server::{Server, ServerDraft, Service};
 use peerkey_tests::site::{Peerkey, Site};
@@ -26,7 +26,11 @@ peers = [".lan"]
 accept = { any = ["application", "devices"] }
 "#;
 
-const PROGRAMS: [Client; 4] = [Client::Curl, Client::Urllib, Client::NodeFetch, Client::SClient];
+/// Before Node 20 its fetch shows no protocol, and what is remembered is so of one.
+fn programs() -> Vec<Client> {
+    let fetch = (*NODE_MAJOR >= 20).then_some(Client::NodeFetch);
+    [Client::Curl, Client::Urllib].into_iter().chain(fetch).chain([Client::SClient]).collect()
+}
 
 /// Plays the whole story, and prints it.
 pub(crate) fn play(pictures: &Path) {
@@ -69,7 +73,7 @@ struct Story<'a> {
 impl Story<'_> {
     /// All programs; Firefox is started anew, and photographed.
     fn everybody(&mut self, what: &str, identity: &Issued, server: &Server) {
-        self.programs(what, server, &PROGRAMS);
+        self.programs(what, server, &programs());
         self.scenes += 1;
         let fared = [("without", false), ("with", true)].map(|side| self.browse(side, identity));
         for (index, program) in ["tstclnt", "Firefox"].into_iter().enumerate() {
