@@ -1,16 +1,12 @@
 //! How a refusal reaches the user: by the error queue, with a sentence of its own.
 
-use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int, c_ulong};
 use std::ptr::{null, null_mut};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::bindings::{ERR_LIB_SSL, ERR_STRING_DATA, Libcrypto, SSL_R_CERTIFICATE_VERIFY_FAILED};
 use crate::openssl::OpenSsl;
 use crate::sentence::Sentence;
-use peerkey_guest::fork::PerProcess;
-use peerkey_guest::recent::soon;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
 const SENTENCES: usize = 64;
@@ -22,10 +18,10 @@ const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAIL
 /// The sentences of one copy of OpenSSL.
 pub(crate) struct Refusals {
     library: c_int,
-    /// A child begins anew: at the fork, a thread that it does not have may have held the lock, and a
-    /// refusal would have no words.
-    known: PerProcess<Mutex<HashMap<String, Registered>>>,
-    /// The reason of the next one. A child goes on from here: what it inherited keeps its words.
+    /// Null from some place on; the last one is for what has no sentence of its own. No lock: a refusal
+    /// would have no words where the thread that holds it does not run, or is not in this process.
+    known: [AtomicPtr<Known>; SENTENCES + 1],
+    /// The reason of the next one.
     next: AtomicI32,
     /// Whether a sentence of ours stands in the place of libssl's own words.
     replaced: AtomicBool,
@@ -34,17 +30,14 @@ pub(crate) struct Refusals {
 }
 
 /// A sentence as OpenSSL has it: as a reason of ours, and in the place of libssl's.
-#[derive(Clone, Copy)]
-struct Registered {
+struct Known {
+    whole: String,
     reason: c_int,
     ours: *mut ERR_STRING_DATA,
     for_libssl: *mut ERR_STRING_DATA,
     /// Whether OpenSSL has them already.
-    loaded: &'static AtomicBool,
+    is_loaded: AtomicBool,
 }
-
-// SAFETY: what it points at is never freed, and written by OpenSSL alone, under a lock of its own.
-unsafe impl Send for Registered {}
 
 impl Refusals {
     /// Takes a number for our errors.
@@ -52,7 +45,7 @@ impl Refusals {
         Self {
             // SAFETY: no arguments.
             library: unsafe { crypto.ERR_get_next_error_library() },
-            known: PerProcess::new(),
+            known: [const { AtomicPtr::new(null_mut()) }; SENTENCES + 1],
             next: AtomicI32::new(FIRST_REASON + 1),
             replaced: AtomicBool::new(false),
             original: AtomicPtr::new(null_mut()),
@@ -63,7 +56,7 @@ impl Refusals {
     /// comes behind, and is to say it too: many programs show the last error only.
     pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &Sentence, fails: bool) {
         let own = self.registered(openssl, sentence, SENTENCES);
-        let registered = own.or_else(|| self.registered(openssl, &Sentence::any(), usize::MAX));
+        let registered = own.or_else(|| self.registered(openssl, &Sentence::any(), SENTENCES + 1));
         let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
         let is_whole = own.is_some() && sentence.brief == sentence.whole;
         let data = CString::new(sentence.whole.as_str()).unwrap_or_default();
@@ -88,7 +81,7 @@ impl Refusals {
         }
     }
 
-    fn replace(&self, openssl: &OpenSsl, registered: Registered) {
+    fn replace(&self, openssl: &OpenSsl, registered: &Known) {
         if self.original.load(Ordering::Acquire).is_null() {
             // SAFETY: every number is allowed; the words are constants of libssl's.
             let words = unsafe { openssl.crypto.ERR_reason_error_string(VERIFY_FAILED) };
@@ -111,38 +104,44 @@ impl Refusals {
         openssl: &OpenSsl,
         sentence: &Sentence,
         most: usize,
-    ) -> Option<Registered> {
-        let registered = {
-            let mut known = soon(self.known.get(Mutex::default))?;
-            match known.get(&sentence.whole) {
-                Some(registered) => *registered,
-                None if known.len() >= most => return None,
-                None => {
-                    let reason = self.next.fetch_add(1, Ordering::Relaxed);
-                    let registered = self.new_entries(reason, sentence);
-                    known.insert(sentence.whole.clone(), registered);
-                    registered
-                }
-            }
-        };
-        // No lock is held here: this goes into the host. Two threads may both do it.
-        if !registered.loaded.load(Ordering::Acquire) {
-            load(openssl, self.library, registered.ours);
-            registered.loaded.store(true, Ordering::Release);
+    ) -> Option<&'static Known> {
+        let known = self.known.iter().take(most).find_map(|place| {
+            // SAFETY: null, or leaked below.
+            let there = unsafe { place.load(Ordering::Acquire).as_ref() };
+            let there = there.unwrap_or_else(|| self.put(place, sentence));
+            (there.whole == sentence.whole).then_some(there)
+        })?;
+        // This goes into the host. Two threads may both do it.
+        if !known.is_loaded.load(Ordering::Acquire) {
+            load(openssl, self.library, known.ours);
+            known.is_loaded.store(true, Ordering::Release);
         }
-        Some(registered)
+        Some(known)
     }
 
-    fn new_entries(&self, reason: c_int, sentence: &Sentence) -> Registered {
+    /// Puts a sentence into a place that was free. Gives what stands there now: of two threads the first
+    /// one's stays.
+    fn put(&self, place: &AtomicPtr<Known>, sentence: &Sentence) -> &'static Known {
+        let reason = self.next.fetch_add(1, Ordering::Relaxed);
+        let ours = Box::into_raw(Box::new(self.entries_of(reason, sentence)));
+        let put = place.compare_exchange(null_mut(), ours, Ordering::AcqRel, Ordering::Acquire);
+        let there = put.map_or_else(|other| other, |_| ours);
+        // SAFETY: leaked, here or by another thread. (What did not find a place is leaked, too: that
+        // happens once a place and thread at most.)
+        unsafe { &*there }
+    }
+
+    fn entries_of(&self, reason: c_int, sentence: &Sentence) -> Known {
         let in_libssl = format!("certificate verify failed: {}", sentence.whole);
-        Registered {
+        Known {
+            whole: sentence.whole.clone(),
             reason,
             ours: entries([
                 (packed(self.library, reason), leaked(&sentence.brief)),
                 (packed(self.library, 0), c"peerkey".as_ptr()),
             ]),
             for_libssl: entries([(VERIFY_FAILED, leaked(&in_libssl))]),
-            loaded: Box::leak(Box::new(AtomicBool::new(false))),
+            is_loaded: AtomicBool::new(false),
         }
     }
 }
