@@ -108,7 +108,7 @@ impl<'a> Facts<'a> {
 
     fn read_intermediates(&mut self, context: Context<'a>, for_path: Option<Role>) {
         let mut room = Room::default();
-        let leaf = context.leaf().map(Certified::raw);
+        let leaf = self.presented.first().map(|leaf| leaf.raw());
         // The peer's own certificate is among them, and need not be encoded again to see that.
         for certified in context.untrusted().into_iter().filter(|one| Some(one.raw()) != leaf) {
             let der = certified.der();

@@ -10,17 +10,19 @@ use crate::sentence::Sentence;
 
 /// Different sentences that one process can say. OpenSSL keeps pointers to them, so none is freed.
 const SENTENCES: usize = 64;
-/// Reason codes below are those of every library (err.h, ERR_R_*).
-const FIRST_REASON: c_int = 100;
+/// Reason codes up to 100 are those of every library (err.h, ERR_R_*).
+const FIRST_REASON: c_int = 101;
 /// libssl's error when a verification failed.
 const VERIFY_FAILED: c_ulong = packed(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED);
 
 /// The sentences of one copy of OpenSSL.
 pub(crate) struct Refusals {
     library: c_int,
-    /// Null from some place on; the last one is for what has no sentence of its own. No lock: a refusal
-    /// would have no words where the thread that holds it does not run, or is not in this process.
-    known: [AtomicPtr<Known>; SENTENCES + 1],
+    /// Null from some place on. No lock: a refusal would have no words where the thread that holds it does
+    /// not run, or is not in this process.
+    known: [AtomicPtr<Known>; SENTENCES],
+    /// For what finds no place there.
+    any: AtomicPtr<Known>,
     /// The reason of the next one.
     next: AtomicI32,
     /// Whether a sentence of ours stands in the place of libssl's own words.
@@ -45,8 +47,9 @@ impl Refusals {
         Self {
             // SAFETY: no arguments.
             library: unsafe { crypto.ERR_get_next_error_library() },
-            known: [const { AtomicPtr::new(null_mut()) }; SENTENCES + 1],
-            next: AtomicI32::new(FIRST_REASON + 1),
+            known: [const { AtomicPtr::new(null_mut()) }; SENTENCES],
+            any: AtomicPtr::new(null_mut()),
+            next: AtomicI32::new(FIRST_REASON),
             replaced: AtomicBool::new(false),
             original: AtomicPtr::new(null_mut()),
         }
@@ -55,9 +58,13 @@ impl Refusals {
     /// Puts a sentence into this thread's error queue. If the handshake fails for it, libssl's error
     /// comes behind, and is to say it too: many programs show the last error only.
     pub(crate) fn raise(&self, openssl: &OpenSsl, sentence: &Sentence, fails: bool) {
-        let own = self.registered(openssl, sentence, SENTENCES);
-        let registered = own.or_else(|| self.registered(openssl, &Sentence::any(), SENTENCES + 1));
-        let reason = registered.map_or(FIRST_REASON, |registered| registered.reason);
+        let own = self.known(sentence);
+        let known = own.unwrap_or_else(|| self.at(&self.any, &Sentence::any()));
+        // This goes into the host. Two threads may both do it.
+        if !known.is_loaded.load(Ordering::Acquire) {
+            load(openssl, self.library, known.ours);
+            known.is_loaded.store(true, Ordering::Release);
+        }
         let is_whole = own.is_some() && sentence.brief == sentence.whole;
         let data = CString::new(sentence.whole.as_str()).unwrap_or_default();
         let format = if is_whole { null() } else { c"%s".as_ptr() };
@@ -65,12 +72,10 @@ impl Refusals {
         unsafe {
             openssl.crypto.ERR_new();
             openssl.crypto.ERR_set_debug(c"peerkey".as_ptr(), 0, c"".as_ptr());
-            (openssl.crypto.ERR_set_error)(self.library, reason, format, data.as_ptr());
+            (openssl.crypto.ERR_set_error)(self.library, known.reason, format, data.as_ptr());
         }
-        if let Some(registered) = registered
-            && fails
-        {
-            self.replace(openssl, registered);
+        if fails {
+            self.replace(openssl, known);
         }
     }
 
@@ -81,7 +86,7 @@ impl Refusals {
         }
     }
 
-    fn replace(&self, openssl: &OpenSsl, registered: &Known) {
+    fn replace(&self, openssl: &OpenSsl, known: &Known) {
         if self.original.load(Ordering::Acquire).is_null() {
             // SAFETY: every number is allowed; the words are constants of libssl's.
             let words = unsafe { openssl.crypto.ERR_reason_error_string(VERIFY_FAILED) };
@@ -95,33 +100,22 @@ impl Refusals {
             );
         }
         self.replaced.store(true, Ordering::Release);
-        load(openssl, ERR_LIB_SSL, registered.for_libssl);
+        load(openssl, ERR_LIB_SSL, known.for_libssl);
     }
 
-    /// The sentence as OpenSSL has it; None if there are `most` others already.
-    fn registered(
-        &self,
-        openssl: &OpenSsl,
-        sentence: &Sentence,
-        most: usize,
-    ) -> Option<&'static Known> {
-        let known = self.known.iter().take(most).find_map(|place| {
-            // SAFETY: null, or leaked below.
-            let there = unsafe { place.load(Ordering::Acquire).as_ref() };
-            let there = there.unwrap_or_else(|| self.put(place, sentence));
-            (there.whole == sentence.whole).then_some(there)
-        })?;
-        // This goes into the host. Two threads may both do it.
-        if !known.is_loaded.load(Ordering::Acquire) {
-            load(openssl, self.library, known.ours);
-            known.is_loaded.store(true, Ordering::Release);
+    /// The sentence as OpenSSL has it, or will; None if all places have others.
+    fn known(&self, sentence: &Sentence) -> Option<&'static Known> {
+        let mut places = self.known.iter().map(|place| self.at(place, sentence));
+        places.find(|known| known.whole == sentence.whole)
+    }
+
+    /// What stands in a place; if that is free, this sentence from now on. Of two threads the first one's
+    /// stays.
+    fn at(&self, place: &AtomicPtr<Known>, sentence: &Sentence) -> &'static Known {
+        // SAFETY: null, or leaked below.
+        if let Some(there) = unsafe { place.load(Ordering::Acquire).as_ref() } {
+            return there;
         }
-        Some(known)
-    }
-
-    /// Puts a sentence into a place that was free. Gives what stands there now: of two threads the first
-    /// one's stays.
-    fn put(&self, place: &AtomicPtr<Known>, sentence: &Sentence) -> &'static Known {
         let reason = self.next.fetch_add(1, Ordering::Relaxed);
         let ours = Box::into_raw(Box::new(self.entries_of(reason, sentence)));
         let put = place.compare_exchange(null_mut(), ours, Ordering::AcqRel, Ordering::Acquire);

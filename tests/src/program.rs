@@ -275,11 +275,15 @@ for line in sys.stdin:
         print(error, flush=True)
 "#;
 
-/// Which Node this machine has: before Node 20 its fetch offers no ALPN, and shows no protocol.
-pub static NODE_MAJOR: LazyLock<u32> = LazyLock::new(|| {
-    let version = run(Command::new("/usr/bin/node").args(["-p", "process.versions.node"])).stdout;
-    version.split('.').next().and_then(|major| major.parse().ok()).expect("a version of Node")
-});
+/// Whether Node's fetch offers ALPN, and so shows the protocol: since Node 20 it does.
+pub fn fetch_shows_protocol() -> bool {
+    static MAJOR: LazyLock<u32> = LazyLock::new(|| {
+        let mut node = Command::new("/usr/bin/node");
+        let version = run(node.args(["-p", "process.versions.node"])).stdout;
+        version.split('.').next().and_then(|major| major.parse().ok()).expect("a version of Node")
+    });
+    *MAJOR >= 20
+}
 
 const NODE: &str = r#"
 const [address, port, peer, trust, insecure] = process.argv.slice(1);

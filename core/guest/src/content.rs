@@ -32,17 +32,16 @@ pub(crate) enum NotRead {
 impl Content {
     /// The file behind a descriptor.
     pub(crate) fn open(descriptor: Descriptor) -> Result<Self, NotRead> {
-        let (number, id) = (descriptor.number(), descriptor.id());
         let mut start = [0; Header::LENGTH];
         let length = descriptor.read(&mut start, 0).map_err(|_| NotRead::Gone)?;
         let header = start.get(..length).and_then(Header::read).ok_or(NotRead::Other)?;
         // SQLite reads what is missing of a file as zeros.
-        if u64::try_from(id.size) != Ok(header.file_size()) {
+        if u64::try_from(descriptor.id().size) != Ok(header.file_size()) {
             return Err(NotRead::Damaged);
         }
         let mut page = vec![0; header.page_size()];
         descriptor.read(&mut page, 0).map_err(|_| NotRead::Gone)?;
-        if !id.is_unchanged(number) {
+        if !descriptor.is_unchanged() {
             return Err(NotRead::Gone);
         }
         let pages = Pages::of(&page).ok_or(NotRead::Damaged)?;
@@ -64,7 +63,7 @@ impl Content {
         if let Some(known) = self.header.get(offset..end) {
             // It was checked when the file was opened.
             buffer.copy_from_slice(known);
-            return self.is_unchanged().then_some(()).ok_or(NotRead::Gone);
+            return self.descriptor.is_unchanged().then_some(()).ok_or(NotRead::Gone);
         }
         if start == 0 && buffer.len() == size {
             return self.page(number, buffer);
@@ -80,16 +79,12 @@ impl Content {
     fn page(&self, number: usize, page: &mut [u8]) -> Result<(), NotRead> {
         let offset = (number * page.len()) as i64;
         let length = self.descriptor.read(page, offset).map_err(|_| NotRead::Gone)?;
-        if !self.is_unchanged() {
+        if !self.descriptor.is_unchanged() {
             // Whatever this is, it is not the policy that was opened.
             return Err(NotRead::Gone);
         }
         let whole = length == page.len() && self.pages.holds(number as u64, page);
         whole.then_some(()).ok_or(NotRead::Damaged)
-    }
-
-    fn is_unchanged(&self) -> bool {
-        self.descriptor.id().is_unchanged(self.descriptor.number())
     }
 }
 

@@ -74,22 +74,9 @@ impl FileId {
         status(descriptor).is_ok_and(|s| (s.st_dev, s.st_ino) == (self.device, self.inode))
     }
 
-    /// How large the file is now; None if the descriptor is of another.
-    pub(crate) fn size_now(&self, descriptor: RawFd) -> Option<i64> {
-        let stat = status(descriptor).ok()?;
-        ((stat.st_dev, stat.st_ino) == (self.device, self.inode)).then_some(stat.st_size)
-    }
-
     /// Whether both are one file, whatever is in it.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
-    }
-
-    /// Whether the descriptor is of this file, and its content is as it was. (A file that is renamed, or
-    /// loses its name, changes in no other way.)
-    pub fn is_unchanged(&self, descriptor: RawFd) -> bool {
-        let now = status(descriptor).map(|stat| Self { changed: self.changed, ..Self::of(&stat) });
-        now.is_ok_and(|now| now == *self)
     }
 }
 

@@ -47,14 +47,8 @@ impl<'a> Rules<'a> {
         application: Option<&str>,
     ) -> Result<Option<Arc<StoredRule>>, StoreError> {
         let mut first: Option<i64> = None;
-        let remembers = self.was_asked;
         for key in self.policy.patterns_of(name) {
-            let found = if remembers {
-                self.first_of(key, protocol, application)?
-            } else {
-                let over = self.policy.rules_with(&key, self.only())?;
-                self.first_among(over_one(&over, protocol), application)?
-            };
+            let found = self.first_of(key, protocol, application)?;
             first = first.into_iter().chain(found).min();
         }
         let first = first.map(|id| self.rule(id)).transpose();
@@ -68,6 +62,10 @@ impl<'a> Rules<'a> {
         protocol: Option<&Protocol>,
         application: Option<&str>,
     ) -> Result<Option<i64>, StoreError> {
+        if !self.was_asked {
+            let over = self.policy.rules_with(&key, self.only())?;
+            return self.first_among(over_one(&over, protocol), application);
+        }
         let place = (key, protocol.cloned(), application.map(str::to_owned));
         if let Some(found) = self.firsts.get(&place) {
             return Ok(*found);

@@ -54,8 +54,8 @@ impl<K, V: Clone> Twofold<K, V> {
         Self { known: RefCell::default(), most }
     }
 
-    /// The answer that is known to the question of `text` and what `is` says, else the one that is found;
-    /// with what it goes by from then on.
+    /// The answer that is known to the question of `text` and of what `is` knows again, else the one that is
+    /// found, with what it is known by.
     pub(super) fn or(
         &self,
         text: &str,

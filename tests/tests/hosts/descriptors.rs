@@ -105,18 +105,18 @@ fn a_number_is_the_hosts_as_soon_as_it_is_given() {
 }
 
 /// No call closes a number only if it is one's own: if a thread gives it to the host's file between the
-/// look and the close, that file is closed. Once in hundreds of runs it does. Who does not look closes
-/// dozens in each.
+/// look and the close, that file is closed. Once in hundreds of runs it does. Who does not look closed six.
 const MOST_STOLEN: u32 = 2;
 
 /// Another thread of the host does all this in the middle of decisions.
 #[test]
 fn descriptors_are_closed_and_reused_all_the_time() {
-    for how in ["churn", "closing"] {
+    // Only the second one takes numbers that are not free.
+    for (how, most) in [("churn", 0), ("closing", MOST_STOLEN)] {
         let said = Hosts::new().said("descriptors", &[how]);
         let (stolen, afterwards) = said.split_once('\n').unwrap();
         let stolen = stolen.strip_prefix("wrongly accepted: 0, stolen: ").expect(stolen);
-        assert!(stolen.parse::<u32>().unwrap() <= MOST_STOLEN, "{how}: {stolen}");
+        assert!(stolen.parse::<u32>().unwrap() <= most, "{how}: {stolen}");
         assert_eq!(afterwards, format!("afterwards: {GOOD}\n"));
     }
 }

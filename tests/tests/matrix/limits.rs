@@ -1,6 +1,6 @@
 //! Where a program is known to differ from the table, and why. An unexpected pass fails too.
 
-use peerkey_tests::program::NODE_MAJOR;
+use peerkey_tests::program::fetch_shows_protocol;
 
 use crate::situations::Verdict::{self, Accepts, Refuses};
 
@@ -53,7 +53,7 @@ pub(crate) static LIMITS: &[Limit] = &[
         programs: &["node-fetch"],
         situations: &["CA in scope"],
         why: "before Node 20 its fetch offers no ALPN either",
-        applies: || *NODE_MAJOR < 20,
+        applies: || !fetch_shows_protocol(),
         ..BASE
     },
     Limit {

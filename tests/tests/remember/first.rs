@@ -1,7 +1,7 @@
 //! First uses, keys that come again, and other keys.
 
 use peerkey_core::keys::State;
-use peerkey_tests::program::{Client, NODE_MAJOR};
+use peerkey_tests::program::{Client, fetch_shows_protocol};
 use peerkey_tests::scene::{Must, Scene};
 use peerkey_tests::server::{ServerDraft, Service};
 use peerkey_tests::site::Peerkey;
@@ -11,7 +11,7 @@ use crate::{ROUTER, WORLD, accepted, file, known, policy, refused, router, scene
 #[test]
 fn one_program_meets_it_and_all_know_it() {
     let mut clients = vec![Client::Curl, Client::Urllib, Client::SClient, Client::Asyncio];
-    if *NODE_MAJOR >= 20 {
+    if fetch_shows_protocol() {
         clients.push(Client::NodeFetch);
     }
     let (real, other) = (serve(&WORLD.router), serve(&WORLD.other));

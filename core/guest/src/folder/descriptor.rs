@@ -38,6 +38,23 @@ impl Descriptor {
         self.id.is_of(self.number).then_some(self.number)
     }
 
+    /// How large the file is now; None if the number is another's.
+    pub(crate) fn size(&self) -> Option<i64> {
+        self.now().map(|now| now.size)
+    }
+
+    /// The file with its content of now; None if the number is another's.
+    pub(crate) fn now(&self) -> Option<FileId> {
+        let now = FileId::of(&status(self.number).ok()?);
+        now.is_same_file(&self.id).then_some(now)
+    }
+
+    /// Whether the number is ours still, and the file's content is as it was. (A file that is renamed, or
+    /// loses its name, changes in no other way.)
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.now().is_some_and(|now| FileId { changed: self.id.changed, ..now } == self.id)
+    }
+
     /// Reads from a place in the file until the buffer is full or the file ends; how much that was. It
     /// counts only if the number is ours afterwards.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: i64) -> io::Result<usize> {

@@ -6,7 +6,7 @@ use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::own::done;
-use super::{Descriptor, FileId, Folder, FolderError, owned, status};
+use super::{Descriptor, FileId, Folder, FolderError, owned};
 
 const FLAGS: c_int =
     libc::O_WRONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -88,11 +88,6 @@ fn read_names(folder: OwnedFd) -> io::Result<Vec<CString>> {
 }
 
 impl FileId {
-    /// That of an open file or socket.
-    pub(crate) fn of_descriptor(descriptor: RawFd) -> io::Result<Self> {
-        status(descriptor).map(|stat| Self::of(&stat))
-    }
-
     /// When its content was changed last: seconds and nanoseconds since 1970.
     pub(crate) fn modified(&self) -> (i64, i64) {
         self.modified

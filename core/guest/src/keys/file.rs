@@ -55,9 +55,7 @@ impl File {
 
     /// The same, with the content of now; None if the descriptor is of another.
     pub(super) fn now(&self) -> Option<FileId> {
-        FileId::of_descriptor(self.descriptor.number())
-            .ok()
-            .filter(|now| now.is_same_file(&self.id()))
+        self.descriptor.now()
     }
 
     /// What is missing at the end reads as zeros, and SQLite is told.
@@ -109,7 +107,7 @@ impl File {
 
     /// How large it is now.
     pub(super) fn size(&self) -> Result<i64, c_int> {
-        self.id().size_now(self.descriptor.number()).ok_or(SQLITE_IOERR_FSTAT)
+        self.descriptor.size().ok_or(SQLITE_IOERR_FSTAT)
     }
 
     /// Takes a lock of this level, as SQLite's own file system does (os_unix.c, unixLock). Never waits.

@@ -99,15 +99,14 @@ impl File {
     }
 
     fn append_within(&self, line: &[u8], most: i64) -> Written {
-        let number = self.descriptor.number();
-        let Some(size) = self.descriptor.id().size_now(number) else { return Written::Not };
+        let Some(size) = self.descriptor.size() else { return Written::Not };
         if size + line.len() as i64 > most {
             return Written::Full;
         }
         let torn = self.is_torn.load(Ordering::Relaxed);
         let with_end = if torn { [b"\n", line].concat() } else { Vec::new() };
         let line = if torn { &with_end } else { line };
-        match write(number, line) {
+        match write(self.descriptor.number(), line) {
             Ok(written) if written == line.len() => {
                 self.is_torn.store(false, Ordering::Relaxed);
                 Written::Whole
@@ -127,7 +126,7 @@ impl File {
         // SAFETY: no memory is involved; the number was the file's just now.
         let taken = unsafe {
             let end = libc::lseek(number, 0, libc::SEEK_CUR);
-            let is_last = self.descriptor.id().size_now(number) == Some(end);
+            let is_last = self.descriptor.size() == Some(end);
             is_last && libc::ftruncate(number, end - written as i64) == 0
         };
         self.is_torn.store(!taken, Ordering::Relaxed);

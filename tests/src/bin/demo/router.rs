@@ -6,7 +6,7 @@ use std::path::Path;
 use comfy_table::Table;
 use peerkey_tests::nss::Nss;
 use peerkey_tests::pki::{Draft, Issued};
-use peerkey_tests::program::{Client, NODE_MAJOR, Visit};
+use peerkey_tests::program::{Client, Visit, fetch_shows_protocol};
 use peerkey_tests::run::{Run, run};
 use peerkey_tests::server::{Server, ServerDraft, Service};
 use peerkey_tests::site::{Peerkey, Site};
@@ -26,9 +26,9 @@ peers = [".lan"]
 accept = { any = ["application", "devices"] }
 "#;
 
-/// Before Node 20 its fetch shows no protocol, and what is remembered is so of one.
+/// What is remembered is so of a protocol.
 fn programs() -> Vec<Client> {
-    let fetch = (*NODE_MAJOR >= 20).then_some(Client::NodeFetch);
+    let fetch = fetch_shows_protocol().then_some(Client::NodeFetch);
     [Client::Curl, Client::Urllib].into_iter().chain(fetch).chain([Client::SClient]).collect()
 }
 
