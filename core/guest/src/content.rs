@@ -4,6 +4,8 @@
 //! if the number is that of the same, unchanged file afterwards. Of that file a page counts only if it is
 //! what its checksum says.
 
+use std::cell::Cell;
+
 use peerkey_core::store::{Header, Pages};
 
 use crate::folder::Descriptor;
@@ -11,11 +13,17 @@ use crate::folder::Descriptor;
 /// SQLite reads the header of a database, or some of it, before each look-up.
 const HEADER: usize = 100;
 
+/// How large the pages are that `apply` writes.
+const PAGE: usize = 4096;
+
 /// An open compiled policy.
 pub(crate) struct Content {
     descriptor: Descriptor,
+    header: Header,
     pages: Pages,
-    header: [u8; HEADER],
+    start: [u8; HEADER],
+    /// The first page, until SQLite reads it.
+    first: Cell<Vec<u8>>,
 }
 
 /// Why nothing was read.
@@ -32,21 +40,28 @@ pub(crate) enum NotRead {
 impl Content {
     /// The file behind a descriptor.
     pub(crate) fn open(descriptor: Descriptor) -> Result<Self, NotRead> {
-        let mut start = [0; Header::LENGTH];
-        let length = descriptor.read(&mut start, 0).map_err(|_| NotRead::Gone)?;
-        let header = start.get(..length).and_then(Header::read).ok_or(NotRead::Other)?;
+        let mut page = vec![0; PAGE];
+        let length = descriptor.read(&mut page, 0).map_err(|_| NotRead::Gone)?;
+        let header = page.get(..length).and_then(Header::read).ok_or(NotRead::Other)?;
         // SQLite reads what is missing of a file as zeros.
         if u64::try_from(descriptor.id().size) != Ok(header.file_size()) {
             return Err(NotRead::Damaged);
         }
-        let mut page = vec![0; header.page_size()];
-        descriptor.read(&mut page, 0).map_err(|_| NotRead::Gone)?;
+        if header.page_size() != PAGE {
+            page.resize(header.page_size(), 0);
+            descriptor.read(&mut page, 0).map_err(|_| NotRead::Gone)?;
+        }
         if !descriptor.is_unchanged() {
             return Err(NotRead::Gone);
         }
         let pages = Pages::of(&page).ok_or(NotRead::Damaged)?;
-        let header = *page.first_chunk().ok_or(NotRead::Damaged)?;
-        Ok(Self { descriptor, pages, header })
+        let start = *page.first_chunk().ok_or(NotRead::Damaged)?;
+        Ok(Self { descriptor, header, pages, start, first: Cell::new(page) })
+    }
+
+    /// Its header.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
     }
 
     /// How large the file is.
@@ -60,12 +75,18 @@ impl Content {
         let offset = usize::try_from(offset).map_err(|_| NotRead::Gone)?;
         let end = offset.checked_add(buffer.len()).ok_or(NotRead::Gone)?;
         let (number, start) = (offset / size, offset % size);
-        if let Some(known) = self.header.get(offset..end) {
-            // It was checked when the file was opened.
+        // What was checked when the file was opened. It counts as pages count that SQLite remembers:
+        // whether the number is ours still is asked before each decision, and where a page is read.
+        if let Some(known) = self.start.get(offset..end) {
             buffer.copy_from_slice(known);
-            return self.descriptor.is_unchanged().then_some(()).ok_or(NotRead::Gone);
+            return Ok(());
         }
         if start == 0 && buffer.len() == size {
+            let first = if number == 0 { self.first.take() } else { Vec::new() };
+            if first.len() == size {
+                buffer.copy_from_slice(&first);
+                return Ok(());
+            }
             return self.page(number, buffer);
         }
         // SQLite reads whole pages; this is for one that does not.
@@ -97,8 +118,6 @@ mod tests {
     use crate::folder::Folder;
     use crate::folder::tests::temporary;
     use crate::vfs::tests::write_database;
-
-    const PAGE: usize = 4096;
 
     fn sql(text: &str) -> String {
         format!("CREATE TABLE t AS SELECT '{text}' AS a; CREATE TABLE u AS SELECT * FROM t")

@@ -165,7 +165,9 @@ impl Folder {
         let file = self.in_folder(name, |folder, name| {
             // SAFETY: a C string.
             owned(unsafe { libc::openat(folder, name.as_ptr(), FLAGS) })
-        })?;
+        });
+        // What stands there says better why it cannot be opened.
+        let file = file.map_err(|error| self.look(name).err().unwrap_or(error))?;
         self.held_open(name, file)
     }
 

@@ -146,11 +146,11 @@ impl<T: Default> Policies<T> {
     /// The same; where it decides nothing, what of the programs' own verifications it wants recorded.
     pub fn to_decide(&self) -> Result<Result<Borrowed<'_>, Watched>, CannotDecide> {
         let process = self.process();
-        let (now, seen) = self.look(process)?;
-        if let Some(Seen { standing: Standing::Watches(watched), .. }) = seen {
+        let looked = self.look(process)?;
+        if let Some((_, Some(Seen { standing: Standing::Watches(watched), .. }))) = looked {
             return Ok(Err(watched));
         }
-        if let Some(connection) = process.take(now) {
+        if let Some(connection) = looked.and_then(|(now, _)| process.take(now)) {
             return Ok(Ok(process.lend(connection)));
         }
         let (connection, standing) = self.take_new(process)?;
@@ -163,8 +163,8 @@ impl<T: Default> Policies<T> {
     /// The policy in force, and what it is to the programs.
     pub fn to_watch(&self) -> Result<(Borrowed<'_>, Standing), CannotDecide> {
         let process = self.process();
-        let (now, _) = self.look(process)?;
-        let (connection, standing) = match process.take(now) {
+        let looked = self.look(process)?;
+        let (connection, standing) = match looked.and_then(|(now, _)| process.take(now)) {
             Some(connection) => {
                 let standing = Standing::of(&connection.compiled);
                 (connection, standing)
@@ -189,17 +189,22 @@ impl<T: Default> Policies<T> {
 
     /// What the policy in force says outside of TLS; None for nothing.
     pub fn at_stores(&self) -> Result<Option<AtStores>, CannotDecide> {
-        if let (_, Some(seen)) = self.look(self.process())? {
+        if let Some((_, Some(seen))) = self.look(self.process())? {
             return Ok(seen.at_stores);
         }
         Ok(self.in_force()?.and_then(|policy| AtStores::of(&policy)))
     }
 
-    /// Which file the policy is in now, and what is known of that one.
-    fn look(&self, process: &Process<T>) -> Result<(FileId, Option<Seen>), CannotDecide> {
-        let seen = process.seen.try_read().ok().and_then(|seen| *seen);
+    /// Which file the policy is in now, and what is known of that one; None if none was opened yet.
+    fn look(&self, process: &Process<T>) -> Result<Option<(FileId, Option<Seen>)>, CannotDecide> {
+        let seen = match process.seen.try_read() {
+            Ok(seen) if seen.is_none() => return Ok(None),
+            Ok(seen) => *seen,
+            // Another thread writes it down just now.
+            Err(_) => None,
+        };
         if let Some(seen) = seen.filter(Seen::is_fresh) {
-            return Ok((seen.file, Some(seen)));
+            return Ok(Some((seen.file, Some(seen))));
         }
         let at = Instant::now();
         let now = self.folder.look(&self.file)?;
@@ -209,7 +214,7 @@ impl<T: Default> Policies<T> {
         {
             *known = seen;
         }
-        Ok((now, seen))
+        Ok(Some((now, seen)))
     }
 
     /// What this process remembers.
@@ -231,7 +236,7 @@ impl<T: Default> Policies<T> {
         }
         let opened = self.folder.open(&self.file)?;
         let (file, descriptor) = (opened.id(), opened.number());
-        let compiled = vfs::open_with(opened, Compiled::open);
+        let compiled = vfs::open_with(opened, Compiled::open_headed);
         let compiled = compiled.map_err(|error| self.explain(&error))?;
         Ok(Connection { compiled, file, descriptor })
     }

@@ -17,6 +17,8 @@ use rusqlite::ffi::{
     sqlite3_vfs, sqlite3_vfs_find, sqlite3_vfs_register,
 };
 
+use peerkey_core::store::Header;
+
 use crate::content::{Content, NotRead};
 use crate::entry::guarded;
 use crate::folder::Descriptor;
@@ -26,16 +28,22 @@ const PREFIX: &str = "/\u{1}peerkey/";
 const NAME: &CStr = c"peerkey";
 
 thread_local! {
-    /// What `open_with` hands over, until SQLite takes it.
-    static OFFERED: Cell<Option<Descriptor>> = const { Cell::new(None) };
+    /// What `open_with` hands over, until SQLite takes it, and under which number.
+    static OFFERED: Cell<Option<(RawFd, Result<Content, NotRead>)>> = const { Cell::new(None) };
 }
 
-/// Runs `open`, which gives SQLite the name that it is passed: under that name stands this descriptor.
-/// SQLite closes it; where it does not take it, it is closed here.
-pub(crate) fn open_with<T>(descriptor: Descriptor, open: impl FnOnce(&str) -> T) -> T {
-    let name = format!("{PREFIX}{}", descriptor.number());
-    let before = OFFERED.replace(Some(descriptor));
-    let opened = open(&name);
+/// Runs `open`, which gives SQLite the name that it is passed: under that name stands this descriptor. It
+/// is passed the file's header, too, if that is one. SQLite closes the descriptor; where it does not take
+/// it, it is closed here.
+pub(crate) fn open_with<T>(
+    descriptor: Descriptor,
+    open: impl FnOnce(&str, Option<&Header>) -> T,
+) -> T {
+    let number = descriptor.number();
+    let content = Content::open(descriptor);
+    let header = content.as_ref().ok().map(|content| content.header().clone());
+    let before = OFFERED.replace(Some((number, content)));
+    let opened = open(&format!("{PREFIX}{number}"), header.as_ref());
     drop(OFFERED.replace(before));
     opened
 }
@@ -150,12 +158,10 @@ unsafe extern "C" fn open(
         // SAFETY: null for temporary files, or a C string.
         let number = if name.is_null() { None } else { named(unsafe { CStr::from_ptr(name) }) };
         let offered = OFFERED.take();
-        let Some(descriptor) = offered.filter(|offered| Some(offered.number()) == number) else {
-            return SQLITE_CANTOPEN;
-        };
-        let content = match Content::open(descriptor) {
-            Ok(content) => content,
-            Err(why) => return code_of(why),
+        let content = match offered.filter(|(offered, _)| Some(*offered) == number) {
+            Some((_, Ok(content))) => content,
+            Some((_, Err(why))) => return code_of(why),
+            None => return SQLITE_CANTOPEN,
         };
         let base = sqlite3_file { pMethods: &raw const METHODS };
         // SAFETY: as above: `szOsFile` bytes; and null or a place for the flags.
@@ -325,7 +331,7 @@ pub(crate) mod tests {
         let descriptor = folder.open(c"db").unwrap();
         let number = descriptor.number();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let open = |name: &str| {
+        let open = |name: &str, _: Option<&Header>| {
             let uri = format!("file:{name}?mode=ro&immutable=1");
             Connection::open_with_flags(uri, flags).unwrap()
         };

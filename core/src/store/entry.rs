@@ -44,7 +44,7 @@ pub(super) const H: usize = 10;
 #[cfg_attr(not(all(feature = "source", feature = "pkix")), allow(dead_code))]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// What the policy says of itself. Key: empty; sub: a name; a: its value.
+    /// What the policy says of itself. Key: empty; a: names, each with a `=` and its value, one a line.
     Meta = 0,
     /// A file of its sources. Key: the path; a: SHA-256.
     Source = 1,

@@ -9,6 +9,9 @@
 
 use twox_hash::XxHash64;
 
+use super::StoreError;
+use super::schema::{APPLICATION_ID, SCHEMA};
+
 /// Octets at the end of each page that are not SQLite's.
 pub(super) const RESERVED: usize = MARK + SUM;
 pub(super) const MARK: usize = 8;
@@ -20,21 +23,41 @@ pub struct Header {
     page_size: usize,
     pages: u32,
     reserved: u8,
+    /// `PRAGMA user_version`.
+    schema: u32,
+    application: u32,
 }
 
 impl Header {
     /// Octets that say enough.
-    pub const LENGTH: usize = 32;
+    pub const LENGTH: usize = 72;
 
     /// None if it is no database.
     pub fn read(file: &[u8]) -> Option<Self> {
-        let rest = file.get(..Self::LENGTH)?.strip_prefix(b"SQLite format 3\0")?;
-        let [high, low, _, _, reserved, .., a, b, c, d] = *rest else { return None };
-        let page_size = match u16::from_be_bytes([high, low]) {
+        let header: &[u8; Self::LENGTH] = file.first_chunk()?;
+        if !header.starts_with(b"SQLite format 3\0") {
+            return None;
+        }
+        let number = |at: usize| Some(u32::from_be_bytes(*header.get(at..)?.first_chunk()?));
+        let page_size = match u16::from_be_bytes([header[16], header[17]]) {
             1 => 65_536,
             size => usize::from(size),
         };
-        Some(Self { page_size, pages: u32::from_be_bytes([a, b, c, d]), reserved })
+        let (reserved, pages) = (header[20], number(28)?);
+        Some(Self { page_size, pages, reserved, schema: number(60)?, application: number(68)? })
+    }
+
+    /// Whether it is that of a compiled policy, and of a schema that this version reads; `path` is where
+    /// an error says that it stands.
+    pub(super) fn check_kind(&self, path: &str) -> Result<(), StoreError> {
+        if self.application != APPLICATION_ID {
+            return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
+        }
+        if self.schema != SCHEMA {
+            let why = format!("it has schema {}, and this program reads {SCHEMA}", self.schema);
+            return Err(StoreError::new(path, why));
+        }
+        Ok(())
     }
 
     /// How large a page is.

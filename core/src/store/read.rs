@@ -5,6 +5,8 @@ mod limits;
 mod rules;
 
 use std::cell::OnceCell;
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
 #[cfg(feature = "pkix")]
@@ -18,9 +20,10 @@ use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, ToSql};
 
 use super::StoreError;
-use super::entry::{A, BULK, Kind, LOOK_UP, SUB};
+use super::entry::{A, BULK, Kind, LOOK_UP};
 use super::memo::{Memo, Twofold};
-use super::schema::{APPLICATION_ID, PrefixLengths, SCHEMA, StoredScope};
+use super::pages::Header;
+use super::schema::{PrefixLengths, StoredScope};
 use crate::certificate::printable;
 use crate::key::KeyHash;
 use crate::peer::Name;
@@ -124,8 +127,18 @@ pub struct Meta {
 }
 
 impl Compiled {
-    /// Opens the file at `path`, which SQLite takes as it is. It must never change in place.
+    /// Opens the file at `path`. It must never change in place.
     pub fn open(path: &str) -> Result<Self, StoreError> {
+        let mut start = [0; Header::LENGTH];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+        // Where there is none, SQLite says why.
+        Self::open_headed(path, read.ok().and_then(|()| Header::read(&start)).as_ref())
+    }
+
+    /// The same for what SQLite finds under a name, and whose header is known: so SQLite is not asked for
+    /// what stands in it, which takes it as long as many look-ups.
+    pub fn open_headed(path: &str, header: Option<&Header>) -> Result<Self, StoreError> {
+        header.map_or(Ok(()), |header| header.check_kind(path))?;
         let fail = |error: rusqlite::Error| StoreError::sqlite(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
@@ -133,17 +146,6 @@ impl Compiled {
         let connection = Connection::open_with_flags(uri(path), flags).map_err(fail)?;
         // Three statements read nearly all of it.
         connection.set_prepared_statement_cache_capacity(4);
-        let ask = |name: &str| {
-            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(fail)
-        };
-        let (id, schema) = (ask("application_id")?, ask("user_version")?);
-        if id != i64::from(APPLICATION_ID) {
-            return Err(StoreError::new(path, "it is no compiled policy of peerkey's"));
-        }
-        if schema != i64::from(SCHEMA) {
-            let why = format!("it has schema {schema}, and this program reads {SCHEMA}");
-            return Err(StoreError::new(path, why));
-        }
         let meta = read_meta(&connection).map_err(fail)?;
         let (meta, lengths) = meta
             .ok_or_else(|| StoreError::new(path, "its settings are damaged: run peerkey apply"))?;
@@ -253,9 +255,10 @@ fn scope_at(row: &Row<'_>, at: usize) -> rusqlite::Result<StoredScope> {
 
 fn read_meta(connection: &Connection) -> rusqlite::Result<Option<(Meta, PrefixLengths)>> {
     let mut statement = connection.prepare_cached(LOOK_UP)?;
-    let rows = statement.query_map((Kind::Meta, ""), |row| Ok((row.get(SUB)?, row.get(A)?)))?;
-    let values: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
-    let value = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let said = statement.query_row((Kind::Meta, ""), |row| row.get::<_, String>(A)).optional()?;
+    let Some(said) = said else { return Ok(None) };
+    let values: Vec<_> = said.lines().filter_map(|line| line.split_once('=')).collect();
+    let value = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, v)| *v);
     let count = |name: &str| value(name).and_then(|v| v.parse::<u64>().ok());
     let meta = || {
         let meta = Meta {

@@ -12,7 +12,7 @@ use crate::protocol::Protocol;
 pub const SCHEMA: u32 = 1;
 
 /// `PRAGMA application_id`: "PKey".
-pub(super) const APPLICATION_ID: i32 = 0x504b_6579;
+pub(super) const APPLICATION_ID: u32 = 0x504b_6579;
 
 /// The name of the compiled policy in the state folder.
 pub fn file_name() -> String {

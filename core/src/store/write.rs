@@ -104,10 +104,8 @@ impl<'a> Writer<'a> {
             ("bindings", count(2).to_string()),
             ("nss_closed", u8::from(nss_closed).to_string()),
         ];
-        for (name, value) in values {
-            self.put(Kind::Meta, &"", &name, &[&value])?;
-        }
-        Ok(())
+        let said: String = values.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        self.put(Kind::Meta, &"", &0, &[&said])
     }
 
     fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
@@ -232,10 +230,9 @@ pub(super) mod tests {
         ];
         let more =
             [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
-        for (name, value) in zero.chain(texts).chain(more) {
-            let sql = "INSERT INTO entry (kind, key, sub, a) VALUES (?1, '', ?2, ?3)";
-            connection.execute(sql, (Kind::Meta, name, value)).unwrap();
-        }
+        let said = zero.chain(texts).chain(more).map(|(name, value)| format!("{name}={value}\n"));
+        let sql = "INSERT INTO entry (kind, key, sub, a) VALUES (?1, '', 0, ?2)";
+        connection.execute(sql, (Kind::Meta, said.collect::<String>())).unwrap();
         connection
     }
 }

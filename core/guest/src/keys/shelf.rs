@@ -57,7 +57,7 @@ impl Shelves {
         }
         let opened = state.open(name).map_err(|error| fail(&error.why()))?;
         let file = opened.id();
-        let keys = crate::vfs::open_with(opened, Keys::open_read_only);
+        let keys = crate::vfs::open_with(opened, |name, _| Keys::open_read_only(name));
         let keys = keys.map_err(|error| fail(&error.why()))?;
         Ok(Some((keys.of_machine().called(&path()), file)))
     }
