@@ -84,7 +84,7 @@ fn by_serial(
         let read = certificates(module, |policy, now| {
             Ok(policy.nss_certificate(issuer, serial, now)?.into_iter().collect())
         });
-        let kept = remembered::certificates(module, Wanted::by_serial(issuer, serial));
+        let kept = remembered::certificates(module, || Wanted::by_serial(issuer, serial));
         found.extend(read.and(kept).matching(module, template, KNOWN));
     }
     found
@@ -92,7 +92,7 @@ fn by_serial(
 
 fn by_subject(module: &Module, template: &Template<'_>, subject: &[u8]) -> Vec<CK_OBJECT_HANDLE> {
     let read = certificates(module, |policy, now| policy.nss_by_subject(subject, now));
-    let kept = remembered::certificates(module, Wanted::by_subject(subject));
+    let kept = remembered::certificates(module, || Wanted::by_subject(subject));
     read.and(kept).matching(module, template, &[CKA_SUBJECT])
 }
 

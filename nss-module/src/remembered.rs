@@ -15,12 +15,17 @@ use crate::module::Module;
 use crate::object::{Certificate, Object};
 
 /// What is told of the certificates that are kept under what NSS asks for.
-fn all_told(module: &Module, policy: &Borrowed<'_>, wanted: Wanted, now: i64) -> Vec<Told> {
+fn all_told(
+    module: &Module,
+    policy: &Borrowed<'_>,
+    wanted: impl FnOnce() -> Wanted,
+    now: i64,
+) -> Vec<Told> {
     if policy.meta().remembering == 0 {
         return Vec::new();
     }
     let book = module.books.reader();
-    let kept = book.certificates(wanted).unwrap_or_default();
+    let kept = book.certificates(wanted()).unwrap_or_default();
     let told = |der: Vec<u8>| told(policy, &book, &der, now).ok().flatten();
     kept.into_iter().filter_map(told).collect()
 }
@@ -35,14 +40,17 @@ pub(crate) fn trust(
     now: i64,
 ) -> Option<TrustRow> {
     guarded("remembered", None, || {
-        let told = all_told(module, policy, Wanted::by_serial(issuer, serial), now);
+        let told = all_told(module, policy, || Wanted::by_serial(issuer, serial), now);
         let denial = told.iter().find(|told| told.is_denial());
         denial.or(told.first().filter(|_| told.len() == 1)).map(|told| told.trust.clone())
     })
 }
 
 /// The accepted certificates that NSS asks for.
-pub(crate) fn certificates(module: &Module, wanted: Wanted) -> Vec<CK_OBJECT_HANDLE> {
+pub(crate) fn certificates(
+    module: &Module,
+    wanted: impl FnOnce() -> Wanted,
+) -> Vec<CK_OBJECT_HANDLE> {
     let found = guarded("remembered certificates", None, || {
         let policy = module.policies.in_force().ok()??;
         let origin = module.origin(&policy);
