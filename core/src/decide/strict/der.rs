@@ -3,10 +3,42 @@
 
 /// Nothing in a certificate nests deeper.
 const MAX_DEPTH: usize = 24;
+const CONSTRUCTED: u8 = 0x20;
 
 /// Whether this is exactly one value, DER throughout.
 pub(super) fn is_one(der: &[u8]) -> bool {
-    matches!(element(der), Some((tag, content, [])) if is_value(tag, content, MAX_DEPTH))
+    // Where each value ends in which we are.
+    let mut ends = [der.len(); MAX_DEPTH + 1];
+    let (mut depth, mut at) = (0, 0);
+    loop {
+        let Some((tag, content, rest)) = der.get(at..ends[depth]).and_then(element) else {
+            return false;
+        };
+        let end = ends[depth] - rest.len();
+        if depth == 0 && !rest.is_empty() {
+            return false;
+        }
+        if tag & CONSTRUCTED == 0 {
+            if !is_primitive(tag, content) {
+                return false;
+            }
+            at = end;
+        } else {
+            // SEQUENCE, SET; of the universal types no other is constructed in DER.
+            if depth == MAX_DEPTH || (tag & 0xc0 == 0 && tag != 0x30 && tag != 0x31) {
+                return false;
+            }
+            depth += 1;
+            ends[depth] = end;
+            at = end - content.len();
+        }
+        while at == ends[depth] {
+            if depth == 0 {
+                return true;
+            }
+            depth -= 1;
+        }
+    }
 }
 
 /// Whether it is a SEQUENCE of values with this tag.
@@ -21,28 +53,15 @@ pub(super) fn is_list_of(tag: u8, der: &[u8]) -> bool {
     content.is_empty()
 }
 
-fn are_values(mut der: &[u8], depth: usize) -> bool {
-    while !der.is_empty() {
-        match element(der) {
-            Some((tag, content, rest)) if is_value(tag, content, depth) => der = rest,
-            _ => return false,
-        }
-    }
-    true
-}
-
-fn is_value(tag: u8, content: &[u8], depth: usize) -> bool {
-    let is_constructed = tag & 0x20 != 0;
+fn is_primitive(tag: u8, content: &[u8]) -> bool {
     match tag {
         0x01 => matches!(content, [0x00 | 0xff]),
         0x02 | 0x0a => is_integer(content),
         0x03 => is_bit_string(content),
         0x05 => content.is_empty(),
         0x06 => is_oid(content),
-        // SEQUENCE, SET; of the universal types no other is constructed in DER.
-        0x30 | 0x31 => depth > 0 && are_values(content, depth - 1),
-        _ if is_constructed && tag & 0xc0 == 0 => false,
-        _ if is_constructed => depth > 0 && are_values(content, depth - 1),
+        // SEQUENCE and SET are never primitive.
+        0x10 | 0x11 => false,
         _ => true,
     }
 }
@@ -66,12 +85,19 @@ fn is_bit_string(content: &[u8]) -> bool {
 }
 
 fn is_oid(content: &[u8]) -> bool {
-    let ends = content.last().is_some_and(|last| last & 0x80 == 0);
-    let starts = |i: usize| i == 0 || content[i - 1] & 0x80 == 0;
-    ends && !content.iter().enumerate().any(|(i, octet)| *octet == 0x80 && starts(i))
+    // Whether the next octet begins a number, which may not begin with zeros.
+    let mut begins = true;
+    for octet in content {
+        if begins && *octet == 0x80 {
+            return false;
+        }
+        begins = octet & 0x80 == 0;
+    }
+    begins && !content.is_empty()
 }
 
 /// The first tag, its content, and what comes behind. Tags of several octets stand in no certificate.
+#[inline]
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = der.split_first_chunk::<2>()?;
     if tag & 0x1f == 0x1f {
