@@ -46,6 +46,7 @@ const LIBCRYPTO: &[&str] = &[
     "OPENSSL_sk_value",
     "OpenSSL_version_num",
     "X509_NAME_cmp",
+    "X509_NAME_get0_der",
     "X509_PUBKEY_free",
     "X509_PUBKEY_get0",
     "X509_PUBKEY_get0_param",
@@ -85,6 +86,7 @@ const LIBCRYPTO: &[&str] = &[
     "X509_check_issued",
     "X509_free",
     "X509_get0_pubkey",
+    "X509_get_X509_PUBKEY",
     "X509_get_issuer_name",
     "X509_get_subject_name",
     "X509_verify_cert",
@@ -93,6 +95,7 @@ const LIBCRYPTO: &[&str] = &[
     "d2i_X509",
     "d2i_X509_PUBKEY",
     "i2d_PUBKEY",
+    "i2d_X509_PUBKEY",
     "i2d_X509",
 ];
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 pub(crate) use text::is_shown;
 pub use text::printable;
@@ -34,24 +34,29 @@ pub struct Certificate(Arc<Content>);
 
 struct Content {
     der: Vec<u8>,
-    /// Where in the DER the TBSCertificate is.
-    tbs: Range<usize>,
-    fingerprint: [u8; 32],
-    signed: [u8; 32],
-    subject: Vec<u8>,
-    issuer: Vec<u8>,
-    serial: Vec<u8>,
-    spki: Vec<u8>,
+    places: Places,
     not_before: i64,
     not_after: i64,
     names: Names,
     subject_text: String,
-    issuer_text: String,
     limits: Limits,
+    /// SHA-256 of what is signed, once it was asked for.
+    signed: Slot<Option<[u8; 32]>>,
     /// Once it was asked for.
     key: Slot<Option<Key>>,
     #[cfg(feature = "pkix")]
     examined: Slot<Examined>,
+}
+
+/// Where in the DER of a certificate its parts are.
+struct Places {
+    /// The TBSCertificate.
+    tbs: Range<usize>,
+    subject: Range<usize>,
+    issuer: Range<usize>,
+    /// The content octets.
+    serial: Range<usize>,
+    spki: Range<usize>,
 }
 
 /// The names in a certificate.
@@ -205,28 +210,36 @@ impl Certificate {
             return Err(CertificateError(format!("{} bytes behind the certificate", rest.len())));
         }
         let limits = limits(&parsed)?;
-        let tbs = parsed.tbs_certificate.as_ref();
-        let begins = tbs.as_ptr().addr() - der.as_ptr().addr();
+        // Each is a part of the DER.
+        let place = |part: &[u8]| {
+            let begins = part.as_ptr().addr().saturating_sub(der.as_ptr().addr());
+            begins..begins + part.len()
+        };
         let certificate = Self(Arc::new(Content {
-            tbs: begins..begins + tbs.len(),
-            fingerprint: Sha256::digest(der).into(),
-            signed: Sha256::digest(tbs).into(),
-            subject: parsed.subject().as_raw().to_vec(),
-            issuer: parsed.issuer().as_raw().to_vec(),
-            serial: parsed.tbs_certificate.raw_serial().to_vec(),
-            spki: parsed.public_key().raw.to_vec(),
+            places: Places {
+                tbs: place(parsed.tbs_certificate.as_ref()),
+                subject: place(parsed.subject().as_raw()),
+                issuer: place(parsed.issuer().as_raw()),
+                serial: place(parsed.tbs_certificate.raw_serial()),
+                spki: place(parsed.public_key().raw),
+            },
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             names: names(&parsed),
             subject_text: shown(&name_text(parsed.subject())),
-            issuer_text: shown(&name_text(parsed.issuer())),
             limits,
             der: der.to_vec(),
+            signed: Slot::default(),
             key: Slot::default(),
             #[cfg(feature = "pkix")]
             examined: Slot::default(),
         }));
         Ok((certificate, parsed))
+    }
+
+    /// Whether both are one certificate.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
     }
 
     /// The certificate itself.
@@ -236,39 +249,45 @@ impl Certificate {
 
     /// SHA-256 of the DER.
     pub fn fingerprint(&self) -> [u8; 32] {
-        self.0.fingerprint
+        Sha256::digest(self.der()).into()
     }
 
     /// SHA-256 of what is signed, the TBSCertificate: an issuer's ECDSA signature has a second valid
     /// form that anyone can compute, so the whole DER does not identify a certificate.
     pub fn signed_fingerprint(&self) -> [u8; 32] {
-        self.0.signed
+        let hash = || Sha256::digest(self.part(&self.0.places.tbs)).into();
+        let remembered = self.0.signed.with(|known| *known.get_or_insert_with(hash));
+        remembered.unwrap_or_else(hash)
+    }
+
+    fn part(&self, place: &Range<usize>) -> &[u8] {
+        self.0.der.get(place.clone()).unwrap_or_default()
     }
 
     /// Whether this is what its issuer signed, the TBSCertificate, with the signature that it has
     /// (RFC 5280 section 4.1.1).
     pub fn has_signature(&self, tbs: &[u8], signature: &[u8]) -> bool {
-        self.0.der.get(self.0.tbs.clone()) == Some(tbs) && self.0.der.ends_with(signature)
+        self.part(&self.0.places.tbs) == tbs && self.0.der.ends_with(signature)
     }
 
     /// The subject, a DER Name.
     pub fn subject(&self) -> &[u8] {
-        &self.0.subject
+        self.part(&self.0.places.subject)
     }
 
     /// The issuer, a DER Name.
     pub fn issuer(&self) -> &[u8] {
-        &self.0.issuer
+        self.part(&self.0.places.issuer)
     }
 
     /// The content octets of the serial number.
     pub fn serial(&self) -> &[u8] {
-        &self.0.serial
+        self.part(&self.0.places.serial)
     }
 
     /// The key as it is encoded here, a DER SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
-        &self.0.spki
+        self.part(&self.0.places.spki)
     }
 
     /// Its key, in the form in which keys are compared. `crypto` uncompresses EC points.
@@ -308,8 +327,9 @@ impl Certificate {
     }
 
     /// The issuer for people, escaped and not too long.
-    pub fn issuer_text(&self) -> &str {
-        &self.0.issuer_text
+    pub fn issuer_text(&self) -> String {
+        X509Name::from_der(self.issuer())
+            .map_or_else(|_| String::new(), |(_, name)| shown(&name_text(&name)))
     }
 }
 

@@ -1,8 +1,5 @@
 //! The few DER structures (X.690) that keys and trust anchors are rebuilt from.
 
-/// NULL.
-pub(crate) const NULL: [u8; 2] = [5, 0];
-
 /// A SEQUENCE of what is given, already encoded.
 pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x30, &parts.concat())

@@ -1,6 +1,8 @@
 //! The key that the peer proved to possess, in one form for every encoding of it.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
@@ -10,6 +12,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::crypto::Crypto;
 use crate::der;
+use crate::slot::Slot;
 
 /// SHA-256 of a DER SubjectPublicKeyInfo (RFC 7469 section 2.4), written `sha256/BASE64`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,11 +57,43 @@ impl fmt::Debug for KeyHash {
 }
 
 /// A public key. Two encodings of one key are equal: RSA is compared by n and e, EC by curve and
-/// uncompressed point, RSASSA-PSS and RSA with the same n and e are one key.
+/// uncompressed point, RSASSA-PSS and RSA with the same n and e are one key. A copy is the same one.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct Key(Arc<Content>);
+
+#[derive(Debug)]
+struct Content {
     canonical: Vec<u8>,
-    hashes: Vec<KeyHash>,
+    /// How it was presented, where that is another form.
+    presented: Option<Vec<u8>>,
+    /// Once they were asked for.
+    hashes: Slot<Option<KeyHashes>>,
+}
+
+/// The hashes under which somebody may have written a key down, as a slice; the usual one first.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyHashes {
+    all: [KeyHash; 3],
+    count: usize,
+}
+
+impl KeyHashes {
+    fn of<'f>(forms: impl IntoIterator<Item = &'f [u8]>) -> Self {
+        let mut hashes = Self { all: [KeyHash([0; 32]); 3], count: 0 };
+        for (place, form) in hashes.all.iter_mut().zip(forms) {
+            *place = KeyHash::of(form);
+            hashes.count += 1;
+        }
+        hashes
+    }
+}
+
+impl Deref for KeyHashes {
+    type Target = [KeyHash];
+
+    fn deref(&self) -> &[KeyHash] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
 }
 
 /// Why a SubjectPublicKeyInfo gives no key.
@@ -100,8 +135,8 @@ impl Key {
         }
         let oid = info.algorithm.algorithm.as_bytes();
         let bits: &[u8] = &info.subject_public_key.data;
-        let forms = match oid {
-            RSA_ENCRYPTION | RSASSA_PSS => rsa_forms(bits)?,
+        let canonical = match oid {
+            RSA_ENCRYPTION | RSASSA_PSS => rsa_form(bits, &RSA_ALGORITHM)?,
             EC_PUBLIC_KEY => {
                 let curve = info.algorithm.parameters.as_ref().ok_or(KeyError::Malformed)?;
                 // as_oid takes the content of anything for an OID, whatever its tag says.
@@ -109,27 +144,32 @@ impl Key {
                     return Err(KeyError::ExplicitCurve);
                 }
                 let curve = curve.as_oid().map_err(|_| KeyError::Malformed)?;
-                ec_forms(curve.as_bytes(), bits, || crypto.uncompressed_point(spki))?
+                ec_form(curve.as_bytes(), &whole_point(bits, || crypto.uncompressed_point(spki))?)
             }
-            _ => vec![spki.to_vec()],
+            _ => spki.to_vec(),
         };
-        let mut hashes: Vec<_> = forms.iter().map(|form| KeyHash::of(form)).collect();
-        let presented = KeyHash::of(spki);
-        if !hashes.contains(&presented) {
-            hashes.push(presented);
-        }
-        let canonical = forms.into_iter().next().unwrap_or_default();
-        Ok(Self { canonical, hashes })
+        let presented = (canonical != spki).then(|| spki.to_vec());
+        Ok(Self(Arc::new(Content { canonical, presented, hashes: Slot::default() })))
     }
 
     /// The hash by which this key is stored: that of its usual encoding.
     pub fn hash(&self) -> KeyHash {
-        self.hashes.first().copied().unwrap_or(KeyHash([0; 32]))
+        self.hashes().first().copied().unwrap_or(KeyHash([0; 32]))
     }
 
     /// The hashes under which somebody may have written this key down; the usual one first.
-    pub fn hashes(&self) -> &[KeyHash] {
-        &self.hashes
+    pub fn hashes(&self) -> KeyHashes {
+        let known = self.0.hashes.with(|known| *known.get_or_insert_with(|| self.hash_all()));
+        known.unwrap_or_else(|| self.hash_all())
+    }
+
+    fn hash_all(&self) -> KeyHashes {
+        let Content { canonical, presented, .. } = &*self.0;
+        let other = other_form(canonical);
+        let presented = presented.as_ref().filter(|form| other.as_ref() != Some(*form));
+        KeyHashes::of(
+            [Some(canonical), other.as_ref(), presented].into_iter().flatten().map(Vec::as_slice),
+        )
     }
 
     /// The length of the modulus, if the SubjectPublicKeyInfo holds an RSA key.
@@ -143,13 +183,13 @@ impl Key {
 
     /// The key in its usual encoding, as a DER SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
-        &self.canonical
+        &self.0.canonical
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.canonical == other.canonical
+        self.0.canonical == other.0.canonical
     }
 }
 
@@ -188,25 +228,28 @@ pub fn rsa_numbers(key: &[u8]) -> Option<(&[u8], &[u8])> {
     der::rsa_public_key(key).filter(|(n, e)| positive(n) && positive(e))
 }
 
-/// rsaEncryption with NULL parameters, then RSASSA-PSS without (RFC 4055 section 1.2).
-fn rsa_forms(bits: &[u8]) -> Result<Vec<Vec<u8>>, KeyError> {
+/// An AlgorithmIdentifier: rsaEncryption with NULL parameters.
+const RSA_ALGORITHM: [u8; 15] =
+    [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+/// The same: RSASSA-PSS without parameters (RFC 4055 section 1.2).
+const PSS_ALGORITHM: [u8; 13] =
+    [0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+
+/// An RSA key with its numbers in the shortest encoding.
+fn rsa_form(bits: &[u8], algorithm: &[u8]) -> Result<Vec<u8>, KeyError> {
     let (n, e) = der::rsa_public_key(bits).ok_or(KeyError::Malformed)?;
     if !is_bearable((n, e)) {
         return Err(KeyError::TooLong);
     }
     let key = der::sequence(&[&der::unsigned(n), &der::unsigned(e)]);
-    let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
-    let pss = der::sequence(&[&der::oid(RSASSA_PSS)]);
-    let bits = der::bit_string(&key);
-    Ok(vec![der::sequence(&[&rsa, &bits]), der::sequence(&[&pss, &bits])])
+    Ok(der::sequence(&[algorithm, &der::bit_string(&key)]))
 }
 
-/// The point uncompressed, then compressed (SEC 1 section 2.3.3).
-fn ec_forms(
-    curve: &[u8],
+/// The point uncompressed (SEC 1 section 2.3.3).
+fn whole_point(
     point: &[u8],
     uncompress: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<Vec<Vec<u8>>, KeyError> {
+) -> Result<Vec<u8>, KeyError> {
     let whole = match point.first() {
         Some(4) => point.to_vec(),
         Some(6 | 7) => [&[4], &point[1..]].concat(),
@@ -215,15 +258,37 @@ fn ec_forms(
         }
         _ => return Err(KeyError::Malformed),
     };
-    let coordinates = &whole[1..];
-    if coordinates.is_empty() || coordinates.len() % 2 != 0 {
+    let coordinates = whole.len() - 1;
+    if coordinates == 0 || coordinates % 2 != 0 {
         return Err(KeyError::Malformed);
     }
+    Ok(whole)
+}
+
+fn ec_form(curve: &[u8], point: &[u8]) -> Vec<u8> {
+    let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::oid(curve)]);
+    der::sequence(&[&algorithm, &der::bit_string(point)])
+}
+
+/// Of a key in its usual form, the other one that is in use: an RSA key as RSASSA-PSS, an EC key with its
+/// point compressed.
+fn other_form(canonical: &[u8]) -> Option<Vec<u8>> {
+    let (content, _) = der::read(0x30, canonical)?;
+    let (algorithm, bits) = der::read(0x30, content)?;
+    let (bits, _) = der::read(3, bits)?;
+    let (_, bits) = bits.split_first()?;
+    if content.starts_with(&RSA_ALGORITHM) {
+        return rsa_form(bits, &PSS_ALGORITHM).ok();
+    }
+    let (kind, curve) = der::read(6, algorithm)?;
+    if kind != EC_PUBLIC_KEY {
+        return None;
+    }
+    let (curve, _) = der::read(6, curve)?;
+    let (_, coordinates) = bits.split_first()?;
     let (x, y) = coordinates.split_at(coordinates.len() / 2);
     let sign = 2 | (y.last().unwrap_or(&0) & 1);
-    let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::oid(curve)]);
-    let form = |point: &[u8]| der::sequence(&[&algorithm, &der::bit_string(point)]);
-    Ok(vec![form(&whole), form(&[&[sign], x].concat())])
+    Some(ec_form(curve, &[&[sign], x].concat()))
 }
 
 #[cfg(test)]
@@ -266,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_curve_that_is_spelled_out_is_no_curve() {
-        let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::sequence(&[&der::NULL])]);
+        let algorithm = der::sequence(&[&der::oid(EC_PUBLIC_KEY), &der::sequence(&[&[5, 0]])]);
         let point = der::bit_string(&[&[4u8][..], &[7; 64]].concat());
         let key = Key::from_spki(&der::sequence(&[&algorithm, &point]), &NoCrypto);
         assert_eq!(key, Err(KeyError::ExplicitCurve));
@@ -278,7 +343,7 @@ mod tests {
             &der::unsigned(&[0x91; 256]),
             &der::unsigned(&[1, 0, 1]),
         ]));
-        let rsa = der::sequence(&[&der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]), &bits]);
+        let rsa = der::sequence(&[&der::sequence(&[&der::oid(RSA_ENCRYPTION), &[5, 0]]), &bits]);
         let pss = der::sequence(&[&der::sequence(&[&der::oid(RSASSA_PSS)]), &bits]);
         let (rsa_key, pss_key) =
             (Key::from_spki(&rsa, &NoCrypto).unwrap(), Key::from_spki(&pss, &NoCrypto).unwrap());
@@ -293,7 +358,7 @@ mod tests {
             let mut n = [0u8; 128];
             n[0] = first;
             let key = der::sequence(&[&der::unsigned(&n), &der::unsigned(&[1, 0, 1])]);
-            let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &der::NULL]);
+            let rsa = der::sequence(&[&der::oid(RSA_ENCRYPTION), &[5, 0]]);
             let spki = der::sequence(&[&rsa, &der::bit_string(&key)]);
             assert_eq!(Key::rsa_bits(&spki), Some(bits));
         }

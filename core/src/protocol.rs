@@ -3,56 +3,69 @@
 use std::fmt;
 
 /// An IANA service name (RFC 6335 section 5.1) such as `https` or `postgresql`, or `smime`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Protocol(String);
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Protocol {
+    /// The name, and zeros behind it: a decision copies it often.
+    name: [u8; Self::LONGEST],
+    length: u8,
+}
 
 impl Protocol {
+    const LONGEST: usize = 15;
+
+    /// A name that is one, in lower case.
+    fn named(name: &str) -> Self {
+        let mut own = [0; Self::LONGEST];
+        let length = name.len().min(Self::LONGEST);
+        own[..length].copy_from_slice(&name.as_bytes()[..length]);
+        Self { name: own, length: length as u8 }
+    }
+
     /// Takes a service name: 1 to 15 letters, digits and single inner hyphens, with a letter; any case.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=15).contains(&text.len())
+        let fits = (1..=Self::LONGEST).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && text.bytes().any(|b| b.is_ascii_alphabetic())
             && !text.starts_with('-')
             && !text.ends_with('-')
             && !text.contains("--");
-        fits.then(|| Self(text.to_ascii_lowercase()))
+        fits.then(|| Self::named(&text.to_ascii_lowercase()))
     }
 
     /// The service that an ALPN protocol id belongs to (IANA, TLS ALPN Protocol IDs).
     pub fn from_alpn(id: &[u8]) -> Option<Self> {
-        ALPN.iter()
-            .find(|(alpn, _)| alpn.as_bytes() == id)
-            .map(|(_, name)| Self((*name).to_owned()))
+        ALPN.iter().find(|(alpn, _)| alpn.as_bytes() == id).map(|(_, name)| Self::named(name))
     }
 
     /// The service whose own TCP port this is.
     pub fn from_port(port: u16) -> Option<Self> {
-        SERVICES.iter().find(|s| s.ports.contains(&port)).map(|s| Self(s.name.to_owned()))
+        SERVICES.iter().find(|s| s.ports.contains(&port)).map(|s| Self::named(s.name))
     }
 
     /// The port that the service has of its own, where peerkey knows one.
     pub fn default_port(&self) -> Option<u16> {
-        SERVICES.iter().find(|s| s.name == self.0).and_then(|s| s.ports.first().copied())
+        SERVICES.iter().find(|s| s.name == self.as_str()).and_then(|s| s.ports.first().copied())
     }
 
     /// The name with implicit TLS for the name with STARTTLS, and the other way round.
     pub fn counterpart(&self) -> Option<Self> {
-        PAIRS.iter().find_map(|(starttls, implicit)| match self.0.as_str() {
-            name if name == *starttls => Some(Self((*implicit).to_owned())),
-            name if name == *implicit => Some(Self((*starttls).to_owned())),
+        PAIRS.iter().find_map(|(starttls, implicit)| match self.as_str() {
+            name if name == *starttls => Some(Self::named(implicit)),
+            name if name == *implicit => Some(Self::named(starttls)),
             _ => None,
         })
     }
 
     /// One name for the protocol with STARTTLS and with implicit TLS: the former.
     pub fn family(&self) -> Self {
-        let pair = PAIRS.iter().find(|(_, implicit)| *implicit == self.0);
-        pair.map_or_else(|| self.clone(), |(starttls, _)| Self((*starttls).to_owned()))
+        let pair = PAIRS.iter().find(|(_, implicit)| *implicit == self.as_str());
+        pair.map_or_else(|| self.clone(), |(starttls, _)| Self::named(starttls))
     }
 
     /// Whether peerkey knows the service; another name is allowed, and nothing can suggest it.
     pub fn is_well_known(&self) -> bool {
-        self.0 == "smime" || self.0 == "ssh" || Self::well_known().any(|name| name == self.0)
+        let name = self.as_str();
+        name == "smime" || name == "ssh" || Self::well_known().any(|known| known == name)
     }
 
     /// The names of the services that peerkey knows.
@@ -62,13 +75,21 @@ impl Protocol {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let name = self.name.get(..usize::from(self.length)).unwrap_or_default();
+        // It is ASCII.
+        std::str::from_utf8(name).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Protocol({:?})", self.as_str())
     }
 }
 

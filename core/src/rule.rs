@@ -85,10 +85,15 @@ pub const MAX_DEPTH: usize = 64;
 impl Accept {
     /// Whether the authority stands anywhere in it.
     pub fn mentions(&self, authority: usize) -> bool {
+        self.mentions_any(&mut |own| own == authority)
+    }
+
+    /// Whether an authority of this kind stands anywhere in it.
+    pub(crate) fn mentions_any(&self, is: &mut dyn FnMut(usize) -> bool) -> bool {
         match self {
-            Self::Authority(own) => *own == authority,
+            Self::Authority(own) => is(*own),
             Self::Any(of) | Self::All(of) | Self::AtLeast(_, of) => {
-                of.iter().any(|operand| operand.mentions(authority))
+                of.iter().any(|operand| operand.mentions_any(is))
             }
         }
     }

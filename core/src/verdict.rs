@@ -1,5 +1,6 @@
 //! The answer, and how it came about.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::key::{KeyError, KeyHash};
@@ -213,7 +214,7 @@ pub enum Node {
         /// How many: 1 for `any`, all for `all`.
         least: usize,
         /// `any`, `all` or `at least N of`.
-        label: String,
+        label: Cow<'static, str>,
         /// Whether enough did.
         accepted: bool,
         /// The operands.
@@ -222,7 +223,7 @@ pub enum Node {
     /// An authority.
     Authority {
         /// Its name.
-        name: String,
+        name: Cow<'static, str>,
         /// Its finding.
         finding: Finding,
     },
@@ -232,9 +233,9 @@ pub enum Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// It vouches, because of this.
-    Vouches(String),
+    Vouches(Cow<'static, str>),
     /// It does not, because of this.
-    Silent(String),
+    Silent(Cow<'static, str>),
     /// It was not asked: the answer was clear without it.
     NotAsked,
 }

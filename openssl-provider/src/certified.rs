@@ -1,6 +1,8 @@
 //! Certificates of the host's, and stacks of them.
 
 use std::marker::PhantomData;
+use std::ptr::{null, null_mut};
+use std::slice::from_raw_parts;
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::query::Role;
@@ -68,6 +70,44 @@ impl<'a> Certified<'a> {
             None => Certificate::from_der(der),
         };
         self.openssl.policies.remembered().certificate(der, read)
+    }
+
+    /// Its key as it is encoded in it, a DER SubjectPublicKeyInfo.
+    pub(crate) fn spki(self) -> Option<Vec<u8>> {
+        let crypto = &self.openssl.crypto;
+        // SAFETY: the certificate is valid, and keeps the key; i2d functions measure first, and write what
+        // they measured.
+        unsafe {
+            let key = crypto.X509_get_X509_PUBKEY(self.raw);
+            if key.is_null() { None } else { encoded(|out| crypto.i2d_X509_PUBKEY(key, out)) }
+        }
+    }
+
+    /// Its subject, a DER Name, and the bits of its key; None if OpenSSL has them at hand in no such form.
+    pub(crate) fn subject_and_key(self) -> Option<(&'a [u8], &'a [u8])> {
+        let crypto = &self.openssl.crypto;
+        let (mut name, mut length) = (null(), 0);
+        let (mut bits, mut count) = (null(), 0);
+        // SAFETY: the certificate is valid, and keeps what is pointed at; what is not asked for is null.
+        unsafe {
+            let subject = crypto.X509_get_subject_name(self.raw);
+            let key = crypto.X509_get_X509_PUBKEY(self.raw);
+            let known = !subject.is_null()
+                && !key.is_null()
+                && crypto.X509_NAME_get0_der(subject, &raw mut name, &raw mut length) == 1
+                && crypto.X509_PUBKEY_get0_param(
+                    null_mut(),
+                    &raw mut bits,
+                    &raw mut count,
+                    null_mut(),
+                    key,
+                ) == 1;
+            if !known || name.is_null() || bits.is_null() {
+                return None;
+            }
+            let count = usize::try_from(count).ok()?;
+            Some((from_raw_parts(name, length), from_raw_parts(bits, count)))
+        }
     }
 
     /// Its key, decoded; None if OpenSSL cannot.

@@ -1,10 +1,10 @@
 //! Signatures and keys by the host's own libcrypto, and what is remembered of them.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::ptr::{null, null_mut};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
@@ -14,70 +14,15 @@ use sha2::{Digest as _, Sha256};
 use crate::algorithms::{ALGORITHMS, Algorithm, Padding};
 use crate::bindings::{
     BIGNUM, EVP_MD_CTX, EVP_PKEY, EVP_PKEY_RSA, EVP_PKEY_RSA_PSS, RSA_PKCS1_PSS_PADDING,
-    RSA_PSS_SALTLEN_DIGEST, X509_PUBKEY,
+    RSA_PSS_SALTLEN_DIGEST, X509, X509_PUBKEY,
 };
 use crate::certified::Certified;
 use crate::keys::Key;
 use crate::openssl::OpenSsl;
-use peerkey_guest::recent::{Recent, soon};
+use peerkey_guest::recent::soon;
 
 /// RSA keys below this sign nothing that counts (NIST SP 800-131A, CA/Browser Forum BR 6.1.5).
 const RSA_BITS: i32 = 2048;
-
-/// Longer certificates are not remembered, or peers could fill the memory of a process with them.
-const REMEMBERED: usize = 8 << 10;
-
-/// What a process remembers: decoded keys of anchors, by the hash of their SubjectPublicKeyInfo,
-/// signatures that were right, and certificates that were read, by their DER.
-pub(crate) struct Caches {
-    keys: Mutex<Recent<[u8; 32], Arc<Key>>>,
-    signatures: Mutex<Recent<[u8; 32], ()>>,
-    certificates: Mutex<Recent<Der, Certificate>>,
-}
-
-/// A certificate's DER, which is told from others by its end first: that is its signature.
-#[derive(PartialEq, Eq)]
-struct Der(Vec<u8>);
-
-impl Hash for Der {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.last_chunk::<32>().map_or(&self.0[..], |end| end).hash(state);
-    }
-}
-
-impl Default for Caches {
-    fn default() -> Self {
-        Self {
-            keys: Mutex::new(Recent::new(128)),
-            signatures: Mutex::new(Recent::new(2048)),
-            certificates: Mutex::new(Recent::new(64)),
-        }
-    }
-}
-
-impl Caches {
-    /// Reads a certificate, with `read` if it is not remembered. The same ones come again and again, and
-    /// reading one takes ten times as long as a look-up.
-    pub(crate) fn certificate(
-        &self,
-        der: Vec<u8>,
-        read: impl FnOnce(&[u8]) -> Result<Certificate, CertificateError>,
-    ) -> Result<Certificate, CertificateError> {
-        let der = Der(der);
-        let known = soon(&self.certificates).and_then(|known| known.get(&der));
-        if let Some(certificate) = known {
-            return Ok(certificate);
-        }
-        let certificate = read(&der.0)?;
-        if der.0.len() > REMEMBERED {
-            return Ok(certificate);
-        }
-        let forgotten =
-            soon(&self.certificates).map(|mut known| known.put(der, certificate.clone()));
-        drop(forgotten);
-        Ok(certificate)
-    }
-}
 
 /// The host's cryptography for one verification, with the keys of the certificates presented: to
 /// decode a key again costs 120 µs with OpenSSL 3.0.
@@ -90,8 +35,32 @@ pub(crate) struct HostCrypto<'a> {
 /// A certificate whose signature libcrypto found right a moment ago.
 struct Checked {
     certificate: Certificate,
-    /// With the key of this one.
-    issuer: Certificate,
+    /// With this key, a DER SubjectPublicKeyInfo.
+    key: Vec<u8>,
+}
+
+/// Reads the certificates of one chain, each once. To be used while that chain stands: OpenSSL uses the
+/// memory of one certificate again for another.
+pub(crate) struct Reader<'r, 'a> {
+    host: &'r HostCrypto<'a>,
+    known: RefCell<Vec<(*mut X509, Certificate)>>,
+}
+
+impl<'r, 'a> Reader<'r, 'a> {
+    pub(crate) fn new(host: &'r HostCrypto<'a>) -> Self {
+        Self { host, known: RefCell::default() }
+    }
+
+    /// What peerkey reads in a certificate of the chain.
+    pub(crate) fn read(&self, certified: Certified<'_>) -> Result<Certificate, CertificateError> {
+        let raw = certified.raw();
+        if let Some((_, known)) = self.known.borrow().iter().find(|(known, _)| *known == raw) {
+            return Ok(known.clone());
+        }
+        let certificate = self.host.read(certified)?;
+        self.known.borrow_mut().push((raw, certificate.clone()));
+        Ok(certificate)
+    }
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
@@ -110,18 +79,28 @@ impl<'a> HostCrypto<'a> {
 
     /// What peerkey reads in a certificate of the host's: many are what was presented.
     pub(crate) fn read(&self, certified: Certified<'_>) -> Result<Certificate, CertificateError> {
+        self.presented_as(certified).map_or_else(|| certified.read(), |one| Ok(one.clone()))
+    }
+
+    fn presented_as(&self, certified: Certified<'_>) -> Option<&Certificate> {
         let same = self.presented.iter().find(|(one, _)| one.raw() == certified.raw());
-        same.map_or_else(|| certified.read(), |(_, certificate)| Ok(certificate.clone()))
+        same.map(|(_, certificate)| certificate)
+    }
+
+    /// The key of a certificate of the host's, as it is encoded there.
+    fn spki_of(&self, certified: Certified<'_>) -> Option<Vec<u8>> {
+        let presented = self.presented_as(certified);
+        presented.map_or_else(|| certified.spki(), |one| Some(one.spki().to_vec()))
     }
 
     /// Takes over what the program's own verification has found out: libcrypto checked the signature of
     /// each certificate of this chain with the key of the next one, and all were right.
-    pub(crate) fn take_over(&self, chain: &[Certified<'_>]) {
+    pub(crate) fn take_over(&self, chain: &[Certified<'_>], reader: &Reader<'_, '_>) {
         let pairs = chain.windows(2).filter_map(|pair| {
             let &[certified, issuer] = pair else { return None };
             issuer.key().filter(|key| self.is_strong(*key))?;
-            let (certificate, issuer) = (self.read(certified).ok()?, self.read(issuer).ok()?);
-            Some(Checked { certificate, issuer })
+            let certificate = reader.read(certified).ok()?;
+            Some(Checked { certificate, key: self.spki_of(issuer)? })
         });
         self.checked.get_or_init(|| pairs.collect());
     }
@@ -137,8 +116,7 @@ impl<'a> HostCrypto<'a> {
 
     /// Whether it is a right signature. A right one is remembered.
     fn verify(&self, algorithm: &Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        let spki = spki(&algorithm.key, key);
-        if self.is_checked(&spki, message, signature) {
+        if self.is_checked((&algorithm.key, key), message, signature) {
             return true;
         }
         let mut hash = Sha256::new();
@@ -153,7 +131,7 @@ impl<'a> HostCrypto<'a> {
         }
         let right = self.openssl.quietly(|| {
             let body = |raw| self.digest_verify(algorithm, raw, message, signature);
-            self.with_key((&algorithm.key, key), &spki, body)
+            self.with_key((&algorithm.key, key), &spki(&algorithm.key, key), body)
         });
         if right && let Some(mut signatures) = soon(remembered) {
             signatures.put(hash, ());
@@ -163,9 +141,9 @@ impl<'a> HostCrypto<'a> {
 
     /// Whether the program's own verification has found it right. It goes by the certificate's algorithm,
     /// which is the one that is asked about: both are told from what stands in the certificate.
-    fn is_checked(&self, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        self.checked.get().into_iter().flatten().any(|Checked { certificate, issuer }| {
-            issuer.spki() == spki && certificate.has_signature(message, signature)
+    fn is_checked(&self, by: (&[u8], &[u8]), message: &[u8], signature: &[u8]) -> bool {
+        self.checked.get().into_iter().flatten().any(|Checked { certificate, key }| {
+            certificate.has_signature(message, signature) && is_spki(key, by)
         })
     }
 
@@ -373,19 +351,40 @@ fn spki(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
     tlv(0x30, &[&algorithm, &tlv(0x03, &[&[0], key])])
 }
 
+/// Whether it is the SubjectPublicKeyInfo of a key, made of these parts.
+fn is_spki(spki: &[u8], (algorithm, key): (&[u8], &[u8])) -> bool {
+    let (inner, bits) = (Header::new(0x30, algorithm.len()), Header::new(0x03, key.len() + 1));
+    let length = inner.octets().len() + algorithm.len() + bits.octets().len() + 1 + key.len();
+    let outer = Header::new(0x30, length);
+    let parts = [outer.octets(), inner.octets(), algorithm, bits.octets(), &[0], key];
+    let rest = parts.iter().try_fold(spki, |rest, part| rest.strip_prefix(*part));
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
 /// A DER value of less than 16 MB.
 fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let bytes = (length as u32).to_be_bytes();
-    let mut der = vec![tag];
-    match length {
-        0..=0x7f => der.push(bytes[3]),
-        0x80..=0xff => der.extend([0x81, bytes[3]]),
-        0x100..=0xffff => der.extend([0x82, bytes[2], bytes[3]]),
-        _ => der.extend([0x83, bytes[1], bytes[2], bytes[3]]),
-    }
+    let mut der = Header::new(tag, parts.iter().map(|part| part.len()).sum()).octets().to_vec();
     parts.iter().for_each(|part| der.extend_from_slice(part));
     der
+}
+
+/// The tag and the length of such a value.
+struct Header([u8; 5], usize);
+
+impl Header {
+    fn new(tag: u8, length: usize) -> Self {
+        let [_, a, b, c] = (length as u32).to_be_bytes();
+        match length {
+            0..=0x7f => Self([tag, c, 0, 0, 0], 2),
+            0x80..=0xff => Self([tag, 0x81, c, 0, 0], 3),
+            0x100..=0xffff => Self([tag, 0x82, b, c, 0], 4),
+            _ => Self([tag, 0x83, a, b, c], 5),
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.0[..self.1]
+    }
 }
 
 #[cfg(test)]
@@ -412,6 +411,22 @@ mod tests {
             })
         };
         ALGORITHMS.iter().enumerate().filter(holds).map(|(index, _)| index).collect()
+    }
+
+    #[test]
+    fn a_key_is_known_again_from_its_parts() {
+        for length in [1, 126, 127, 128, 254, 255, 256, 70_000] {
+            let (algorithm, key) = (&[6, 1, 7][..], vec![9; length]);
+            let whole = spki(algorithm, &key);
+            assert!(is_spki(&whole, (algorithm, &key)), "{length}");
+            for at in 0..whole.len().min(40) {
+                let mut other = whole.clone();
+                other[at] ^= 1;
+                assert!(!is_spki(&other, (algorithm, &key)), "{length} {at}");
+            }
+            assert!(!is_spki(&[&whole[..], &[0]].concat(), (algorithm, &key)), "{length}");
+            assert!(!is_spki(&whole[..whole.len() - 1], (algorithm, &key)), "{length}");
+        }
     }
 
     fn index(key: AlgorithmIdentifier, signature: AlgorithmIdentifier) -> usize {

@@ -215,7 +215,7 @@ impl<'a> Facts<'a> {
         let key = key.map_err(Reason::UnusableKey)?;
         Ok(Query {
             role: self.role,
-            peer: self.peer.clone(),
+            peer: std::mem::replace(&mut self.peer, Peer::Claimed),
             locator: self.locator,
             protocol: self.protocol.clone(),
             port: self.port,

@@ -25,6 +25,7 @@ mod pending;
 mod recorded;
 mod refusal;
 mod registries;
+mod remembered;
 mod running;
 mod sentence;
 mod session;

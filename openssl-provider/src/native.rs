@@ -33,7 +33,7 @@ pub(crate) struct Native {
     /// Whether a fault of it was overruled.
     pub(crate) overruled: bool,
     /// Whether libcrypto found the signature of each certificate in the chain right, with the key of the
-    /// next one.
+    /// next one; where DANE is not in use, which stops at what a TLSA record names.
     pub(crate) signatures: bool,
     /// Why the decision failed meanwhile.
     pub(crate) failed: Option<CannotDecide>,
@@ -236,8 +236,7 @@ impl<'r, 'd> Run<'r, 'd> {
         if !accepts && self.faults.is_empty() {
             self.found(Fault::Other(context.openssl().error_text(code)), context);
         }
-        let dane = self.ssl.is_some_and(Ssl::uses_dane);
-        let signatures = accepts && !self.reported && !self.replaced && !dane;
+        let signatures = accepts && !self.reported && !self.replaced;
         let application = match self.words.into_iter().next() {
             None => Application::Accepts,
             Some(why) => Application::Refuses { faults: self.faults, why },

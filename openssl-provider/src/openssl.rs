@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::bindings::{Libcrypto, Libssl, Newer, OSSL_LIB_CTX, SSL_CTX, X509};
-use crate::evp::Caches;
 use crate::marks::Marks;
 use crate::memory::text;
 use crate::objects::{Object, address};
 use crate::params::Settings;
 use crate::refusal::Refusals;
 use crate::registries::{Registries, current_registry};
+use crate::remembered::Caches;
 use crate::session::SecurityCallback;
 use peerkey_guest::keys::{Books, Surroundings};
 use peerkey_guest::policy::Policies;

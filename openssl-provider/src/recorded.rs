@@ -2,11 +2,10 @@
 //! What is recorded of a verification, and when.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use peerkey_core::certificate::Certificate;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::Application;
-use peerkey_core::key::KeyHash;
 use peerkey_core::query::Evidence;
 use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question};
 use peerkey_core::store::Compiled;
@@ -20,6 +19,7 @@ use crate::certified::Certified;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::openssl::OpenSsl;
+use crate::remembered::Top;
 
 /// A verification that is decided.
 pub(crate) struct Decided<'d> {
@@ -133,18 +133,15 @@ impl<'d> Decided<'d> {
             policy: self.policy.map(|policy| policy.meta().digest.as_str()),
             level: self.level,
             native: self.native,
-            anchor: anchor
-                .as_ref()
-                .map(|(top, key)| Anchor { subject: top.subject_text(), key: *key }),
+            anchor: anchor.as_deref().map(|top| Anchor { subject: &top.subject, key: top.key }),
         };
         Draft::new(self.question.as_ref(), verdict, &circumstances)
     }
 
     /// The top of the chain that the program's own verification found.
-    fn anchor(&self) -> Option<(Certificate, KeyHash)> {
-        let top = self.context.chain().last()?.read().ok()?;
-        let key = top.key(self.crypto?).ok()?.hash();
-        Some((top, key))
+    fn anchor(&self) -> Option<Arc<Top>> {
+        let top = *self.context.chain().last()?;
+        self.context.openssl().policies.remembered().top(top, self.crypto?)
     }
 
     /// What was presented, in DER; nothing if it is too long.

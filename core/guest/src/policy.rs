@@ -36,7 +36,8 @@ struct Process<T> {
     remembered: T,
 }
 
-type Idle = Mutex<Vec<Connection>>;
+/// In boxes: a connection is large, and would be copied wherever it goes.
+type Idle = Mutex<Vec<Box<Connection>>>;
 
 /// What is known of the policy file without opening it again.
 #[derive(Clone, Copy)]
@@ -175,7 +176,7 @@ impl<T: Default> Policies<T> {
     }
 
     /// Opens the policy, and notes what it is.
-    fn take_new(&self, process: &Process<T>) -> Result<(Connection, Standing), CannotDecide> {
+    fn take_new(&self, process: &Process<T>) -> Result<(Box<Connection>, Standing), CannotDecide> {
         let at = Instant::now();
         let connection = self.open()?;
         let standing = Standing::of(&connection.compiled);
@@ -230,7 +231,7 @@ impl<T: Default> Policies<T> {
         })
     }
 
-    fn open(&self) -> Result<Connection, CannotDecide> {
+    fn open(&self) -> Result<Box<Connection>, CannotDecide> {
         if !vfs::install() {
             return Err(CannotDecide("SQLite cannot be taught how to read the policy".into()));
         }
@@ -238,7 +239,7 @@ impl<T: Default> Policies<T> {
         let (file, descriptor) = (opened.id(), opened.number());
         let compiled = vfs::open_with(opened, Compiled::open_headed);
         let compiled = compiled.map_err(|error| self.explain(&error))?;
-        Ok(Connection { compiled, file, descriptor })
+        Ok(Box::new(Connection { compiled, file, descriptor }))
     }
 
     /// An error of the compiled policy, with the path that people know in place of SQLite's name.
@@ -250,7 +251,7 @@ impl<T: Default> Policies<T> {
 
 impl<T> Process<T> {
     /// A connection to this file that nobody uses.
-    fn take(&self, file: FileId) -> Option<Connection> {
+    fn take(&self, file: FileId) -> Option<Box<Connection>> {
         loop {
             // The lock is given back before a connection is closed.
             let connection = soon(&self.idle)?.pop()?;
@@ -260,7 +261,7 @@ impl<T> Process<T> {
         }
     }
 
-    fn lend(&self, connection: Connection) -> Borrowed<'_> {
+    fn lend(&self, connection: Box<Connection>) -> Borrowed<'_> {
         Borrowed {
             process: process_id(),
             idle: &self.idle,
@@ -287,7 +288,7 @@ impl Connection {
 pub struct Borrowed<'a> {
     process: u32,
     idle: &'a Idle,
-    connection: ManuallyDrop<Connection>,
+    connection: ManuallyDrop<Box<Connection>>,
 }
 
 impl Borrowed<'_> {

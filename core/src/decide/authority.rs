@@ -1,5 +1,6 @@
 //! What one authority finds for one case.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Decision;
@@ -34,15 +35,15 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) vouches: Option<Strength>,
-    pub(super) text: String,
+    pub(super) text: Cow<'static, str>,
 }
 
 impl Found {
     pub(super) fn vouches(strength: Strength, text: String) -> Self {
-        Self { vouches: Some(strength), text }
+        Self { vouches: Some(strength), text: text.into() }
     }
 
-    pub(super) fn silent(text: impl Into<String>) -> Self {
+    pub(super) fn silent(text: impl Into<Cow<'static, str>>) -> Self {
         Self { vouches: None, text: text.into() }
     }
 }

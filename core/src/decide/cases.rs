@@ -94,7 +94,7 @@ pub(super) fn of(
     query: &Query,
     level: Level,
     notes: &mut Vec<String>,
-) -> Result<(Requirement, Vec<CaseState>), StoreError> {
+) -> Result<(Requirement, Vec<Rc<CaseState>>), StoreError> {
     let (protocols, applications) = match level {
         Level::Handshake => (
             unknown::protocols(policy, query, notes)?,
@@ -158,8 +158,8 @@ struct Builder<'a> {
     level: Level,
     protocols: Vec<Option<Protocol>>,
     applications: Vec<Option<String>>,
-    cases: Vec<CaseState>,
-    /// The cases that ask the program alone, by what tells them apart.
+    cases: Vec<Rc<CaseState>>,
+    /// The cases that ask the program alone, by what tells them apart, once there is more than one.
     plain: Map<Plain, usize>,
     /// The rules that the connected address adds.
     located: Option<Located>,
@@ -252,24 +252,32 @@ impl<'a> Builder<'a> {
 
     fn add(&mut self, state: CaseState) -> usize {
         let next = self.cases.len();
-        // What asks the program alone is one case, whatever the protocol; but for constraints.
-        if state.accept.is_application() {
-            let limited = self.policy.meta().constraints > 0;
-            let key = Plain {
-                subject: state.subject.clone(),
-                peer: state.peer.clone(),
-                rule: state.rule.clone(),
-                application_counts: state.application_counts,
-                exempt: state.exempt,
-                protocol: state.protocol.clone().filter(|_| limited),
-            };
-            let index = *self.plain.entry(key).or_insert(next);
+        if let ([first], true) = (&self.cases[..], self.plain.is_empty()) {
+            self.plain.extend(self.plain(first).map(|plain| (plain, 0)));
+        }
+        if next > 0
+            && let Some(plain) = self.plain(&state)
+        {
+            let index = *self.plain.entry(plain).or_insert(next);
             if index < next {
                 return index;
             }
         }
-        self.cases.push(state);
+        self.cases.push(Rc::new(state));
         next
+    }
+
+    /// What asks the program alone is one case, whatever the protocol; but for constraints.
+    fn plain(&self, state: &CaseState) -> Option<Plain> {
+        let limited = self.policy.meta().constraints > 0;
+        state.accept.is_application().then(|| Plain {
+            subject: state.subject.clone(),
+            peer: state.peer.clone(),
+            rule: state.rule.clone(),
+            application_counts: state.application_counts,
+            exempt: state.exempt,
+            protocol: state.protocol.clone().filter(|_| limited),
+        })
     }
 
     fn names(&self) -> &'a [CertificateName] {
@@ -279,6 +287,9 @@ impl<'a> Builder<'a> {
 
 /// Each of these cases, and each once.
 fn all_of(cases: Vec<usize>) -> Requirement {
+    if let [one] = cases[..] {
+        return Requirement::Case(one);
+    }
     let mut seen = Set::default();
     Requirement::All(
         cases.into_iter().filter(|case| seen.insert(*case)).map(Requirement::Case).collect(),

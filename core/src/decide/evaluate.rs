@@ -1,10 +1,13 @@
 //! Accept expressions over findings, with the trace and the reason.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use super::authority::Strength;
 use super::cases::{CaseState, Requirement};
 use super::{Application, Decision, Fault};
 use crate::certificate::printable;
-use crate::map::Set;
+use crate::map::Distinct;
 use crate::rule::{APPLICATION, Accept};
 use crate::store::StoreError;
 use crate::verdict::{Basis, Case, Finding, Node, Reason, Trace};
@@ -56,7 +59,7 @@ impl Decision<'_> {
         strict: bool,
         trace: &mut Trace,
     ) -> Result<Option<Reason>, StoreError> {
-        let Some(state) = self.cases.get(index).cloned() else { return Ok(None) };
+        let Some(state) = self.cases.get(index).map(Rc::clone) else { return Ok(None) };
         let only_watched = state.monitored && !strict;
         let program = Accept::Authority(APPLICATION);
         let accept = if only_watched { &program } else { &state.accept };
@@ -85,11 +88,13 @@ impl Decision<'_> {
     ) -> Result<(bool, Node), StoreError> {
         match accept {
             Accept::Authority(index) => self.ask(*index, state, application),
-            Accept::Any(of) => self.at_least(1, "any of", of, state, application),
-            Accept::All(of) => self.at_least(of.len().max(1), "all of", of, state, application),
+            Accept::Any(of) => self.at_least(1, "any of".into(), of, state, application),
+            Accept::All(of) => {
+                self.at_least(of.len().max(1), "all of".into(), of, state, application)
+            }
             Accept::AtLeast(least, of) => {
                 let label = format!("at least {least} of");
-                self.at_least(*least, &label, of, state, application)
+                self.at_least(*least, label.into(), of, state, application)
             }
         }
     }
@@ -98,11 +103,16 @@ impl Decision<'_> {
     fn at_least(
         &mut self,
         least: usize,
-        label: &str,
+        label: Cow<'static, str>,
         of: &[Accept],
         state: &CaseState,
         application: &Application,
     ) -> Result<(bool, Node), StoreError> {
+        if let [operand] = of {
+            let (holds, node) = self.evaluate(operand, state, application)?;
+            let accepted = usize::from(holds) >= least;
+            return Ok((accepted, Node::AtLeast { least, label, accepted, of: vec![node] }));
+        }
         let mut order: Vec<(u8, usize)> = Vec::with_capacity(of.len());
         for (index, operand) in of.iter().enumerate() {
             order.push((self.cost(operand)?, index));
@@ -127,7 +137,7 @@ impl Decision<'_> {
             });
         }
         let accepted = found >= least;
-        Ok((accepted, Node::AtLeast { least, label: label.to_owned(), accepted, of: operands }))
+        Ok((accepted, Node::AtLeast { least, label, accepted, of: operands }))
     }
 
     fn ask(
@@ -141,18 +151,21 @@ impl Decision<'_> {
             let vouches = matches!(finding, Finding::Vouches(_));
             return Ok((vouches, Node::Authority { name: "application".into(), finding }));
         }
-        let name = self.authority(authority)?.name.clone();
+        let name = self.authority(authority)?.name.clone().into();
         let found = self.find(authority, state)?;
         let overruled = |strength| faults(application).iter().find(|f| !overrules(strength, f));
         let finding = match found.vouches {
             None => Finding::Silent(found.text),
             Some(strength) => match overruled(strength) {
                 None => Finding::Vouches(found.text),
-                Some(fault) => Finding::Silent(format!(
-                    "{}; that cannot overrule what the program itself found: {}",
-                    found.text,
-                    fault_text(fault)
-                )),
+                Some(fault) => Finding::Silent(
+                    format!(
+                        "{}; that cannot overrule what the program itself found: {}",
+                        found.text,
+                        fault_text(fault)
+                    )
+                    .into(),
+                ),
             },
         };
         let vouches = matches!(finding, Finding::Vouches(_));
@@ -162,16 +175,16 @@ impl Decision<'_> {
     fn not_asked(&mut self, accept: &Accept) -> Result<Node, StoreError> {
         let (least, label, of) = match accept {
             Accept::Authority(APPLICATION) => {
-                let name = "application".to_owned();
+                let name = "application".into();
                 return Ok(Node::Authority { name, finding: Finding::NotAsked });
             }
             Accept::Authority(index) => {
-                let name = self.authority(*index)?.name.clone();
+                let name = self.authority(*index)?.name.clone().into();
                 return Ok(Node::Authority { name, finding: Finding::NotAsked });
             }
-            Accept::Any(of) => (1, "any of".to_owned(), of),
-            Accept::All(of) => (of.len(), "all of".to_owned(), of),
-            Accept::AtLeast(least, of) => (*least, format!("at least {least} of"), of),
+            Accept::Any(of) => (1, "any of".into(), of),
+            Accept::All(of) => (of.len(), "all of".into(), of),
+            Accept::AtLeast(least, of) => (*least, format!("at least {least} of").into(), of),
         };
         let of = of.iter().map(|operand| self.not_asked(operand)).collect::<Result<_, _>>()?;
         Ok(Node::AtLeast { least, label, accepted: false, of })
@@ -195,19 +208,12 @@ impl Decision<'_> {
 
 /// What an acceptance rests on: the rules of the cases that were accepted, and who vouched.
 pub(super) fn basis(trace: &Trace) -> Basis {
-    let mut basis = Basis::default();
-    let (mut rules, mut lines) = (Set::default(), Set::default());
+    let (mut rules, mut authorities) = (Distinct::default(), Distinct::default());
     for case in trace.cases.iter().filter(|case| case.accepted) {
-        if rules.insert(&case.rule) {
-            basis.rules.push(case.rule.clone());
-        }
-        vouching(&case.accept, &mut |line| {
-            if lines.insert(line.clone()) {
-                basis.authorities.push(line);
-            }
-        });
+        rules.push(case.rule.clone());
+        vouching(&case.accept, &mut |line| authorities.push(line));
     }
-    basis
+    Basis { rules: rules.list, authorities: authorities.list }
 }
 
 fn vouching(node: &Node, found: &mut dyn FnMut(String)) {
@@ -258,7 +264,7 @@ fn program_finds(state: &CaseState, application: &Application) -> Finding {
         Application::Accepts => Finding::Silent(
             "the program expects several hosts, and the certificate names another".into(),
         ),
-        _ => Finding::Silent(program_text(application).to_owned()),
+        _ => Finding::Silent(program_text(application).to_owned().into()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What ends a decision, and what is taken out of the evidence: denials, and constraints on CAs.
 
+use std::borrow::Borrow;
 use std::collections::hash_map::Entry;
 
 use super::cases::{CaseState, Exempt, Requirement};
 use crate::certificate::{Certificate, printable};
 use crate::crypto::Crypto;
-use crate::key::KeyHash;
+use crate::key::{Key, KeyHash};
 use crate::map::Map;
 use crate::query::Query;
 use crate::store::{Compiled, StoreError, StoredDenial, StoredLimit};
@@ -24,7 +25,10 @@ pub(super) struct Limits<'a> {
 impl Limits<'_> {
     /// Whether the key itself or its certificate is denied: that ends the decision.
     pub(super) fn key_or_leaf(&self) -> Result<Option<Reason>, StoreError> {
-        let denials = self.policy.key_denials(self.query.key.hashes())?;
+        if self.policy.meta().denials == 0 {
+            return Ok(None);
+        }
+        let denials = self.policy.key_denials(&self.query.key.hashes())?;
         if let Some(denial) = self.current(&denials) {
             return Ok(Some(Reason::KeyDenied { key: self.query.key.hash(), denial }));
         }
@@ -39,9 +43,9 @@ impl Limits<'_> {
         &self,
         certificate: &Certificate,
         requirement: &Requirement,
-        cases: &[CaseState],
+        cases: &[impl Borrow<CaseState>],
     ) -> Result<Option<Reason>, StoreError> {
-        self.rule_out_once(certificate, requirement, cases, &mut Known::default())
+        self.rule_out_if(certificate, |key| self.broken(&key.hashes(), requirement, cases))
     }
 
     /// The same for one of many certificates: of those with one key, only the first costs anything.
@@ -49,8 +53,24 @@ impl Limits<'_> {
         &self,
         certificate: &Certificate,
         requirement: &Requirement,
-        cases: &[CaseState],
+        cases: &[impl Borrow<CaseState>],
         known: &mut Known,
+    ) -> Result<Option<Reason>, StoreError> {
+        self.rule_out_if(certificate, |key| {
+            Ok(match known.entry(key.hash()) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(place) => {
+                    place.insert(self.broken(&key.hashes(), requirement, cases)?).clone()
+                }
+            })
+        })
+    }
+
+    /// The same, with what limits on a key say: for whom one is broken, and which.
+    fn rule_out_if(
+        &self,
+        certificate: &Certificate,
+        broken: impl FnOnce(&Key) -> Result<Option<(String, String)>, StoreError>,
     ) -> Result<Option<Reason>, StoreError> {
         let meta = self.policy.meta();
         if meta.denials == 0 && meta.constraints == 0 {
@@ -64,15 +84,11 @@ impl Limits<'_> {
             // A key that cannot be compared could be one that is denied or limited.
             Err(error) => return Ok(Some(Reason::UnusableKey(error))),
         };
-        if let Some(denial) = self.current(&self.policy.key_denials(key.hashes())?) {
+        if let Some(denial) = self.current(&self.policy.key_denials(&key.hashes())?) {
             let certificate = certificate.to_string();
             return Ok(Some(Reason::CertificateDenied { certificate, denial }));
         }
-        let broken = match known.entry(key.hash()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(self.broken(key.hashes(), requirement, cases)?),
-        };
-        Ok(broken.clone().map(|(peer, constraint)| {
+        Ok(broken(&key)?.map(|(peer, constraint)| {
             let certificate = certificate.to_string();
             Reason::ConstraintBroken { certificate, peer, constraint }
         }))
@@ -84,7 +100,7 @@ impl Limits<'_> {
         subject: &str,
         key: KeyHash,
         requirement: &Requirement,
-        cases: &[CaseState],
+        cases: &[impl Borrow<CaseState>],
     ) -> Result<Option<Reason>, StoreError> {
         let certificate = format!("\"{}\"", printable(subject));
         if let Some(denial) = self.current(&self.policy.key_denials(&[key])?) {
@@ -103,7 +119,7 @@ impl Limits<'_> {
         &self,
         key: &[KeyHash],
         requirement: &Requirement,
-        cases: &[CaseState],
+        cases: &[impl Borrow<CaseState>],
     ) -> Result<Option<(String, String)>, StoreError> {
         for limit in self.policy.limits(key)? {
             if !limit.scope.is_current(self.query.time) {
@@ -148,7 +164,7 @@ fn in_words(limit: &StoredLimit) -> String {
 fn broken_for(
     limit: &StoredLimit,
     requirement: &Requirement,
-    cases: &[CaseState],
+    cases: &[impl Borrow<CaseState>],
 ) -> Option<String> {
     match requirement {
         Requirement::All(of) => of.iter().find_map(|one| broken_for(limit, one, cases)),
@@ -158,7 +174,7 @@ fn broken_for(
             if broken.all(|one| one.is_some()) { first } else { None }
         }
         Requirement::Case(index) => {
-            let case = cases.get(*index)?;
+            let case: &CaseState = cases.get(*index)?.borrow();
             let over = || limit.scope.has_protocol(case.protocol.as_ref());
             let holds = match case.exempt {
                 Exempt::Nothing => limit.scope.has_peer(case.subject.as_ref()) && over(),

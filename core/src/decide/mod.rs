@@ -23,11 +23,15 @@ mod strict;
 mod tests;
 mod tofu;
 
+#[cfg(feature = "pkix")]
+pub(crate) use purpose::Purpose;
 pub use shortfall::{Missing, OtherRule, Shortfall};
 #[cfg(feature = "pkix")]
 pub use strict::is_public_suffix;
 #[cfg(feature = "pkix")]
 pub(crate) use strict::{Asked, Examined, foresee};
+
+use std::rc::Rc;
 
 use authority::Findings;
 use cases::{CaseState, Level, Requirement};
@@ -38,7 +42,7 @@ use crate::crypto::Crypto;
 use crate::key::KeyHash;
 use crate::keys::Book;
 use crate::query::{Query, Room};
-use crate::rule::Mode;
+use crate::rule::{APPLICATION, Mode};
 use crate::store::{Compiled, StoreError};
 use crate::verdict::{Basis, Outcome, Reason, Trace, Verdict};
 
@@ -84,7 +88,7 @@ pub struct Decision<'a> {
     denial: Option<Reason>,
     excluded: Vec<usize>,
     requirement: Requirement,
-    cases: Vec<CaseState>,
+    cases: Vec<Rc<CaseState>>,
     findings: Findings,
     notes: Vec<String>,
 }
@@ -183,7 +187,18 @@ impl<'a> Decision<'a> {
     /// for the verdict first: a refusal needs no further work.
     pub fn consults_application(&self) -> bool {
         self.denial.is_none()
-            && (self.is_monitored() || self.cases.iter().any(CaseState::consults_application))
+            && (self.is_monitored() || self.cases.iter().any(|case| case.consults_application()))
+    }
+
+    /// Whether an authority that looks for paths may be asked: then it is of use what the program's own
+    /// verification has found out about signatures.
+    pub fn looks_for_paths(&self) -> bool {
+        let mut is_path = |authority| {
+            authority != APPLICATION
+                && self.authority(authority).is_ok_and(|authority| authority.kind == "x509")
+        };
+        self.policy.meta().anchors > 0
+            && self.cases.iter().any(|case| case.accept.mentions_any(&mut is_path))
     }
 
     /// Which of the query's intermediates are denied, or ruled out by a constraint: they are to be

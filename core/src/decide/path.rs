@@ -1,13 +1,16 @@
 //! Certification paths (RFC 5280 section 6), built and checked by webpki.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use rustls_pki_types::{
+    CertificateDer, Der, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+};
 use webpki::{
     BorrowedCertRevocationList, CertRevocationList, EndEntityCert, Error, ExpirationPolicy,
     RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
-    anchor_from_trusted_cert,
 };
 
 use super::Decision;
@@ -20,7 +23,7 @@ use super::strict::{self, Asked, Link, Place};
 use crate::certificate::{Certificate, Purposes};
 use crate::peer::Name;
 use crate::rule::Profile;
-use crate::store::{StoreError, StoredAnchor};
+use crate::store::{PathQuestion, StoreError, StoredAnchor};
 use crate::verdict::Reason;
 
 impl Decision<'_> {
@@ -75,11 +78,28 @@ struct Search<'d> {
 /// An anchor that a path may end in.
 struct End {
     certificate: Certificate,
+    trusted: Arc<TrustAnchor<'static>>,
     link: Link,
+}
+
+impl End {
+    fn trusted(&self) -> TrustAnchor<'_> {
+        TrustAnchor {
+            subject: Der::from_slice(&self.trusted.subject),
+            subject_public_key_info: Der::from_slice(&self.trusted.subject_public_key_info),
+            name_constraints: self.trusted.name_constraints.as_deref().map(Der::from_slice),
+        }
+    }
 }
 
 impl Search<'_> {
     fn run(&self) -> Result<Found, StoreError> {
+        let (policy, time) = (self.decision.policy, self.decision.query.time);
+        if self.is_plain()
+            && let Some(text) = policy.known_path(&self.question(), time)
+        {
+            return Ok(Found::vouches(Strength::Path, text));
+        }
         if let Some(found) = self.itself()? {
             return Ok(found);
         }
@@ -94,6 +114,32 @@ impl Search<'_> {
         }
         let crls = self.crls()?;
         self.search(&leaf, &anchors, &crls)
+    }
+
+    /// Whether a path is one for every peer, and for as long as its certificates hold.
+    fn is_plain(&self) -> bool {
+        let meta = self.decision.policy.meta();
+        meta.denials == 0 && meta.constraints == 0 && meta.crls == 0
+    }
+
+    fn question(&self) -> PathQuestion<'_> {
+        PathQuestion {
+            authority: self.authority,
+            purpose: self.purpose,
+            profile: self.profile,
+            leaf: self.leaf,
+            intermediates: &self.intermediates,
+        }
+    }
+
+    /// When all certificates of a path hold.
+    fn span(&self, path: &VerifiedPath<'_>, end: &End) -> RangeInclusive<i64> {
+        let through = self.through(path).chain([self.leaf, &end.certificate]);
+        let both = |(from, until): (i64, i64), (begins, ends): (i64, i64)| {
+            (from.max(begins), until.min(ends))
+        };
+        let (from, until) = through.map(Certificate::validity).fold((i64::MIN, i64::MAX), both);
+        from..=until
     }
 
     /// An anchor that is itself the presented certificate vouches for it, if it is valid now.
@@ -117,9 +163,13 @@ impl Search<'_> {
         let mut anchors = Vec::new();
         for issuer in self.issuers_above() {
             let stored = self.decision.policy.anchors(self.authority, issuer)?;
-            for StoredAnchor { purposes, certificate } in stored.iter() {
+            for StoredAnchor { purposes, certificate, trusted } in stored.iter() {
                 match self.fit(certificate, Place::Anchor, *purposes)? {
-                    Ok(link) => anchors.push(End { certificate: certificate.clone(), link }),
+                    Ok(link) => anchors.extend(trusted.as_ref().map(|trusted| End {
+                        certificate: certificate.clone(),
+                        trusted: Arc::clone(trusted),
+                        link,
+                    })),
                     Err(why) => *why_not = Some(why),
                 }
             }
@@ -189,12 +239,7 @@ impl Search<'_> {
     }
 
     fn search(&self, leaf: &Link, ends: &[End], crls: &[Vec<u8>]) -> Result<Found, StoreError> {
-        let ders: Vec<_> = ends.iter().map(|e| CertificateDer::from(e.certificate.der())).collect();
-        let (trusted, ends): (Vec<TrustAnchor<'_>>, Vec<&End>) = ders
-            .iter()
-            .zip(ends)
-            .filter_map(|(der, end)| Some((anchor_from_trusted_cert(der).ok()?, end)))
-            .unzip();
+        let trusted: Vec<_> = ends.iter().map(End::trusted).collect();
         let leaf_der = CertificateDer::from(self.leaf.der());
         let end_entity = match EndEntityCert::try_from(&leaf_der) {
             Ok(end_entity) => end_entity,
@@ -216,7 +261,7 @@ impl Search<'_> {
         });
         let end_of = |path: &VerifiedPath<'_>| {
             let is_it = |one: &TrustAnchor<'_>| std::ptr::addr_eq(one, path.anchor());
-            trusted.iter().position(is_it).map(|index| ends[index])
+            ends.get(trusted.iter().position(is_it)?)
         };
         let judged = RefCell::new(None);
         let judge = |path: &VerifiedPath<'_>| {
@@ -246,7 +291,15 @@ impl Search<'_> {
         let result = signatures.within_bounds(self.decision.crypto.algorithms(), verify);
         let ruled_out = judged.into_inner().transpose()?.flatten();
         Ok(match result {
-            Ok(path) => Found::vouches(Strength::Path, self.describe(&path, end_of(&path))),
+            Ok(path) => {
+                let end = end_of(&path);
+                let text = self.describe(&path, end);
+                if let (Some(end), true) = (end, self.is_plain()) {
+                    let policy = self.decision.policy;
+                    policy.remember_path(&self.question(), self.span(&path, end), &text);
+                }
+                Found::vouches(Strength::Path, text)
+            }
             Err(error) => Found::silent(ruled_out.unwrap_or_else(|| self.sentence(&error))),
         })
     }

@@ -2,7 +2,6 @@
 //! it presents, how often a path is searched, and how many signatures are checked.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use super::authority::Found;
 use super::purpose::Purpose;
 use crate::certificate::Certificate;
 use crate::key;
+use crate::map::Map;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::store::StoreError;
@@ -61,7 +61,7 @@ type Question = (usize, Purpose, Option<(Name, Option<Protocol>)>);
 /// The searches for paths of one decision.
 #[derive(Default)]
 pub(super) struct Searches {
-    found: RefCell<HashMap<Question, Found>>,
+    found: RefCell<Map<Question, Found>>,
     pub(super) signatures: Signatures,
 }
 
@@ -91,7 +91,7 @@ impl Searches {
 pub(super) struct Signatures {
     searches: AtomicUsize,
     checked: AtomicUsize,
-    known: Mutex<HashMap<[u8; 32], bool>>,
+    known: Mutex<Map<[u8; 32], bool>>,
 }
 
 impl Signatures {

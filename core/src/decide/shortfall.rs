@@ -142,7 +142,7 @@ impl Decision<'_> {
         for state in states.iter().filter(|state| state.accept.mentions(index)) {
             if !self.vouches(index, state, &Supposed::default(), application)? {
                 let found = self.find(index, state)?;
-                return Ok(Missing { authority, why: found.text });
+                return Ok(Missing { authority, why: found.text.into_owned() });
             }
         }
         Ok(Missing { authority, why: String::new() })

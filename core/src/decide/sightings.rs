@@ -133,7 +133,7 @@ fn vouching(node: &Node, but: &str, into: &mut Vec<String>) {
     match node {
         Node::AtLeast { of, .. } => of.iter().for_each(|operand| vouching(operand, but, into)),
         Node::Authority { name, finding: Finding::Vouches(_) } if name != but => {
-            into.push(name.clone());
+            into.push(name.clone().into_owned());
         }
         Node::Authority { .. } => {}
     }

@@ -56,7 +56,7 @@ fn evidence(mut input: &[u8]) -> Option<Evidence> {
 
 fn look_at(certificate: &Certificate) {
     let names = certificate.names();
-    for text in [&certificate.to_string(), certificate.subject_text(), certificate.issuer_text()] {
+    for text in [&certificate.to_string(), certificate.subject_text(), &certificate.issuer_text()] {
         assert_printable(text);
         assert!(text.len() < 2000, "{} bytes", text.len());
     }

@@ -367,8 +367,8 @@ fn authorities(object: &mut Object, node: &Node) {
         Node::AtLeast { of, .. } => of.iter().for_each(|operand| authorities(object, operand)),
         Node::Authority { name, finding } => object.item(|object| {
             let (word, text) = match finding {
-                Finding::Vouches(text) => ("vouches", text.as_str()),
-                Finding::Silent(text) => ("silent", text.as_str()),
+                Finding::Vouches(text) => ("vouches", &**text),
+                Finding::Silent(text) => ("silent", &**text),
                 Finding::NotAsked => ("not asked", ""),
             };
             object.text("name", name);

@@ -32,7 +32,7 @@ fn query() -> Query {
 
 fn verdict(reason: String, findings: usize) -> Verdict {
     let authority = |index| Node::Authority {
-        name: format!("a{index}"),
+        name: format!("a{index}").into(),
         finding: Finding::Silent("it has another key\n\"quoted\"".into()),
     };
     let case = Case {

@@ -5,12 +5,16 @@ mod limits;
 mod rules;
 
 use std::cell::OnceCell;
+#[cfg(feature = "pkix")]
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
 #[cfg(feature = "pkix")]
-pub(crate) use authorities::StoredAnchor;
+use authorities::KnownPath;
+#[cfg(feature = "pkix")]
+pub(crate) use authorities::{PathQuestion, StoredAnchor};
 pub(crate) use authorities::{StoredAuthority, StoredBinding};
 #[cfg(feature = "source")]
 pub(super) use limits::serial_hash;
@@ -55,6 +59,8 @@ struct Known {
     authorities: Memo<usize, Arc<StoredAuthority>>,
     #[cfg(feature = "pkix")]
     anchors: Memo<(usize, Vec<u8>), Arc<[StoredAnchor]>>,
+    #[cfg(feature = "pkix")]
+    paths: RefCell<Vec<KnownPath>>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
     matches: Twofold<Only, Matches>,
@@ -73,6 +79,8 @@ impl Default for Known {
             authorities: Memo::new(32),
             #[cfg(feature = "pkix")]
             anchors: Memo::new(32),
+            #[cfg(feature = "pkix")]
+            paths: RefCell::default(),
             bindings: Memo::new(32),
             rules: Memo::new(64),
             matches: Twofold::new(128),

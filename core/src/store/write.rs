@@ -105,7 +105,7 @@ impl<'a> Writer<'a> {
             ("nss_closed", u8::from(nss_closed).to_string()),
         ];
         let said: String = values.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        self.put(Kind::Meta, &"", &0, &[&said])
+        self.put(Kind::Meta, &"", &"", &[&said])
     }
 
     fn sources(&self, policy: &Policy) -> rusqlite::Result<()> {
@@ -231,7 +231,7 @@ pub(super) mod tests {
         let more =
             [("digest", ""), ("version", ""), ("prefix_lengths", ";"), ("nss_closed", closed)];
         let said = zero.chain(texts).chain(more).map(|(name, value)| format!("{name}={value}\n"));
-        let sql = "INSERT INTO entry (kind, key, sub, a) VALUES (?1, '', 0, ?2)";
+        let sql = "INSERT INTO entry (kind, key, sub, a) VALUES (?1, '', '', ?2)";
         connection.execute(sql, (Kind::Meta, said.collect::<String>())).unwrap();
         connection
     }

@@ -6,7 +6,7 @@ use super::world::*;
 use crate::decide::{Application, Fault};
 use crate::policy::{Accept, Mode, Program, Scope};
 use crate::protocol::Protocol;
-use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query};
+use crate::query::{ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 use crate::verdict::{Finding, Node, Outcome, Reason};
 
 #[test]
@@ -36,6 +36,34 @@ fn an_authority_vouches_within_its_scope_alone() {
     assert!(!world.accepts(&query, &no_path()), "the issuing certificate is missing");
     let text = world.reason(&query, &no_path()).to_string();
     assert!(text.contains("Corp Issuing") && text.contains("rule 1"), "{text}");
+}
+
+#[test]
+fn a_path_that_was_found_is_one_as_long_as_all_that_it_goes_through_holds() {
+    const END_OF_2027: i64 = 1_830_297_600;
+    let (root, mut world) = (Ca::root("Corp"), World::new());
+    let middle = root.below_until("Corp Issuing", 2028);
+    let corp = world.x509("corp", Scope::default(), &[&root.certificate()]);
+    world.rule(&[], &[], any(&[corp]));
+    let mut serving = params("", &["a.example"]);
+    serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let leaf = middle.issue(serving);
+    let ask = |cas: &[&Ca], time| {
+        let query = Query { time, ..server("a.example", "https", &leaf, cas) };
+        world.accepts(&query, &no_path())
+    };
+    // In this order: what was found at one moment is asked for at another.
+    for time in [NOW, END_OF_2027, NOW] {
+        assert!(ask(&[&middle], time), "{time}");
+        assert!(!ask(&[&middle], END_OF_2027 + 1) && !ask(&[], time), "{time}");
+    }
+    let other = Ca::root("Corp").below("Corp Issuing");
+    let forged = other.leaf(&["a.example"]);
+    assert!(!world.accepts(&server("a.example", "https", &forged, &[&middle]), &no_path()));
+    assert!(!world.accepts(&server("a.example", "https", &leaf, &[&other]), &no_path()));
+    assert!(!world.accepts(&server("b.example", "https", &leaf, &[&middle]), &no_path()));
+    let client = Query { role: Role::Client, ..server("a.example", "https", &leaf, &[&middle]) };
+    assert!(!world.accepts(&client, &no_path()));
 }
 
 #[test]

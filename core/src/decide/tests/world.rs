@@ -63,22 +63,35 @@ pub(super) struct Ca {
 
 impl Ca {
     pub(super) fn root(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { issuer: CertifiedIssuer::self_signed(Self::params(name), key).unwrap() }
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        params
+    }
+
+    fn signed(params: CertificateParams, key: KeyPair, by: &Self) -> Self {
+        Self { issuer: CertifiedIssuer::signed_by(params, key, &by.issuer).unwrap() }
     }
 
     pub(super) fn below(&self, name: &str) -> Self {
         self.certify_key(name, KeyPair::generate().unwrap())
     }
 
+    /// The same, which holds no longer than to the first second of this year.
+    pub(super) fn below_until(&self, name: &str, year: i32) -> Self {
+        let mut params = Self::params(name);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        Self::signed(params, KeyPair::generate().unwrap(), self)
+    }
+
     /// A CA certificate of this CA for a key that may have others.
     pub(super) fn certify_key(&self, name: &str, key: KeyPair) -> Self {
-        let mut params = params(name, &[]);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap() }
+        Self::signed(Self::params(name), key, self)
     }
 
     pub(super) fn key_pair(&self) -> KeyPair {

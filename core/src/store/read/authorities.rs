@@ -1,13 +1,21 @@
 //! Who can vouch: authorities, their anchors and CRLs, and the keys that they bind.
 
+#[cfg(feature = "pkix")]
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rusqlite::Row;
+#[cfg(feature = "pkix")]
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+#[cfg(feature = "pkix")]
+use webpki::anchor_from_trusted_cert;
 
 use super::{Compiled, Shown, scope_at};
 use crate::certificate::printable;
 #[cfg(feature = "pkix")]
 use crate::certificate::{Certificate, Purposes};
+#[cfg(feature = "pkix")]
+use crate::decide::Purpose;
 use crate::key::KeyHash;
 use crate::peer::Name;
 use crate::rule::{Profile, Tofu};
@@ -30,6 +38,40 @@ pub(crate) struct StoredAuthority {
 pub(crate) struct StoredAnchor {
     pub(crate) purposes: Purposes,
     pub(crate) certificate: Certificate,
+    /// What webpki takes it for; None if no path can end in it.
+    pub(crate) trusted: Option<Arc<TrustAnchor<'static>>>,
+}
+
+#[cfg(feature = "pkix")]
+/// For what a path is looked for, and through which certificates.
+pub(crate) struct PathQuestion<'q> {
+    pub(crate) authority: usize,
+    pub(crate) purpose: Purpose,
+    pub(crate) profile: Profile,
+    pub(crate) leaf: &'q Certificate,
+    pub(crate) intermediates: &'q [&'q Certificate],
+}
+
+#[cfg(feature = "pkix")]
+/// A path that was found, where the policy denies and limits nothing.
+#[derive(Debug)]
+pub(super) struct KnownPath {
+    about: (usize, Purpose, Profile),
+    /// The leaf, then the intermediates.
+    evidence: Vec<Certificate>,
+    holds: RangeInclusive<i64>,
+    text: String,
+}
+
+#[cfg(feature = "pkix")]
+impl KnownPath {
+    fn answers(&self, question: &PathQuestion<'_>) -> bool {
+        let PathQuestion { authority, purpose, profile, leaf, intermediates } = question;
+        let evidence = std::iter::once(leaf).chain(intermediates.iter());
+        self.about == (*authority, *purpose, *profile)
+            && self.evidence.len() == intermediates.len() + 1
+            && self.evidence.iter().zip(evidence).all(|(own, asked)| own.is_same(asked))
+    }
 }
 
 /// A binding of the peer that was asked about.
@@ -89,12 +131,46 @@ impl Compiled {
             let mut anchors = Vec::new();
             for (purposes, id) in found {
                 // The sources were validated: one that does not read back vouches for nobody.
-                if let Ok(certificate) = Certificate::from_der_for_anchor(&self.bulk(id)?) {
-                    anchors.push(StoredAnchor { purposes, certificate });
+                let der = CertificateDer::from(self.bulk(id)?);
+                if let Ok(certificate) = Certificate::from_der_for_anchor(&der) {
+                    let trusted = anchor_from_trusted_cert(&der).ok();
+                    let trusted = trusted.map(|own| Arc::new(own.to_owned()));
+                    anchors.push(StoredAnchor { purposes, certificate, trusted });
                 }
             }
             Ok(anchors.into())
         })
+    }
+
+    #[cfg(feature = "pkix")]
+    /// The path that was found before, at a moment when all that it goes through holds as it does now.
+    pub(crate) fn known_path(&self, question: &PathQuestion<'_>, now: i64) -> Option<String> {
+        let known = self.known.paths.borrow();
+        let path = known.iter().find(|path| path.answers(question) && path.holds.contains(&now))?;
+        Some(path.text.clone())
+    }
+
+    #[cfg(feature = "pkix")]
+    /// Remembers a path, and for how long it is one.
+    pub(crate) fn remember_path(
+        &self,
+        question: &PathQuestion<'_>,
+        holds: RangeInclusive<i64>,
+        text: &str,
+    ) {
+        const MOST: usize = 16;
+        let mut known = self.known.paths.borrow_mut();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let PathQuestion { authority, purpose, profile, leaf, intermediates } = question;
+        let evidence = std::iter::once(*leaf).chain(intermediates.iter().copied());
+        known.push(KnownPath {
+            about: (*authority, *purpose, *profile),
+            evidence: evidence.cloned().collect(),
+            holds,
+            text: text.to_owned(),
+        });
     }
 
     #[cfg(feature = "pkix")]
@@ -105,8 +181,7 @@ impl Compiled {
         certificate: &Certificate,
     ) -> Result<Option<Purposes>, StoreError> {
         let anchors = self.anchors(authority, certificate.subject())?;
-        let is_it =
-            |anchor: &&StoredAnchor| anchor.certificate.fingerprint() == certificate.fingerprint();
+        let is_it = |anchor: &&StoredAnchor| anchor.certificate.der() == certificate.der();
         Ok(anchors.iter().find(is_it).map(|anchor| anchor.purposes))
     }
 
