@@ -6,7 +6,7 @@ mod rules;
 
 use std::cell::OnceCell;
 #[cfg(feature = "pkix")]
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ use super::pages::Header;
 use super::schema::{PrefixLengths, StoredScope};
 use crate::certificate::printable;
 use crate::key::KeyHash;
+#[cfg(feature = "pkix")]
+use crate::map::Set;
 use crate::peer::Name;
 use crate::protocol::Protocol;
 use crate::record::Log;
@@ -59,6 +61,11 @@ struct Known {
     authorities: Memo<usize, Arc<StoredAuthority>>,
     #[cfg(feature = "pkix")]
     anchors: Memo<(usize, Vec<u8>), Arc<[StoredAnchor]>>,
+    /// The authorities and subjects of all anchors, once many were asked for.
+    #[cfg(feature = "pkix")]
+    anchored: OnceCell<Set<Vec<u8>>>,
+    #[cfg(feature = "pkix")]
+    anchors_asked: Cell<usize>,
     #[cfg(feature = "pkix")]
     paths: RefCell<Vec<KnownPath>>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
@@ -79,6 +86,10 @@ impl Default for Known {
             authorities: Memo::new(32),
             #[cfg(feature = "pkix")]
             anchors: Memo::new(32),
+            #[cfg(feature = "pkix")]
+            anchored: OnceCell::new(),
+            #[cfg(feature = "pkix")]
+            anchors_asked: Cell::new(0),
             #[cfg(feature = "pkix")]
             paths: RefCell::default(),
             bindings: Memo::new(32),

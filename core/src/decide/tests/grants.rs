@@ -66,6 +66,26 @@ fn a_path_that_was_found_is_one_as_long_as_all_that_it_goes_through_holds() {
     assert!(!world.accepts(&client, &no_path()));
 }
 
+/// After many CAs that are none of the policy's, its anchors are asked for in another way.
+#[test]
+fn an_anchor_is_found_after_many_that_are_none() {
+    let (corp, other, mut world) = (Ca::root("Corp"), Ca::root("Other"), World::new());
+    let anchors = [&corp.certificate(), &other.certificate()];
+    let both = world.x509("both", Scope::default(), &anchors);
+    let none = world.x509("none", Scope::default(), &[&Ca::root("A third").certificate()]);
+    world.rule(&["a.example"], &[], any(&[both]));
+    world.rule(&["b.example"], &[], any(&[none]));
+    let ask =
+        |ca: &Ca, peer| world.accepts(&server(peer, "https", &ca.leaf(&[peer]), &[]), &no_path());
+    for number in 0..40 {
+        assert!(!ask(&Ca::root(&format!("Stranger {number}")), "a.example"), "{number}");
+        // An anchor of another authority's, not asked about before that.
+        assert!(!ask(&other, "b.example"), "{number}");
+    }
+    assert!(ask(&corp, "a.example") && ask(&other, "a.example"));
+    assert!(!ask(&corp, "b.example"));
+}
+
 #[test]
 fn a_path_needs_the_peers_name_in_the_certificate() {
     let (root, mut world) = (Ca::root("Corp"), World::new());

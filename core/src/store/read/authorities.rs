@@ -21,6 +21,8 @@ use crate::peer::Name;
 use crate::rule::{Profile, Tofu};
 use crate::store::StoreError;
 use crate::store::entry::{A, B, C, D, E, F, G, Kind, SUB, said_by};
+#[cfg(feature = "pkix")]
+use crate::store::entry::{ALL, KEY};
 use crate::store::schema::StoredScope;
 
 /// An authority, as decisions read it.
@@ -126,6 +128,9 @@ impl Compiled {
         subject: &[u8],
     ) -> Result<Arc<[StoredAnchor]>, StoreError> {
         self.known.anchors.or((authority, subject.to_vec()), |_| {
+            if !self.may_be_anchored(authority, subject)? {
+                return Ok(Arc::from([]));
+            }
             let read = |row: &Row<'_>| Ok((purposes(row)?, row.get(B)?));
             let found = self.look_up(Kind::Anchor, said_by(authority, subject), read)?;
             let mut anchors = Vec::new();
@@ -140,6 +145,27 @@ impl Compiled {
             }
             Ok(anchors.into())
         })
+    }
+
+    #[cfg(feature = "pkix")]
+    /// Whether an authority can have anchors with a subject. A process that meets ever new CAs asks this of
+    /// a set, where the policy has few anchors: SQLite, asked each time, takes the processor's caches from
+    /// the host.
+    fn may_be_anchored(&self, authority: usize, subject: &[u8]) -> Result<bool, StoreError> {
+        /// So many look-ups cost less than the set.
+        const SEVERAL: usize = 16;
+        const FEW: u64 = 1000;
+        let all = &self.known.anchored;
+        if let Some(all) = all.get() {
+            return Ok(all.contains(&said_by(authority, subject)));
+        }
+        let asked = self.known.anchors_asked.replace(self.known.anchors_asked.get() + 1);
+        if asked == SEVERAL && self.meta.anchors <= FEW {
+            let keys = self.collect(ALL, [Kind::Anchor], |row| row.get(KEY))?;
+            let keys = all.get_or_init(|| keys.into_iter().collect());
+            return Ok(keys.contains(&said_by(authority, subject)));
+        }
+        Ok(true)
     }
 
     #[cfg(feature = "pkix")]
