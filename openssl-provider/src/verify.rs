@@ -2,6 +2,7 @@
 //! One verification from its beginning to its end: what is asked when, and what OpenSSL is told.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
@@ -258,8 +259,8 @@ impl<'a> Judge<'a> {
         &self,
         decision: &mut Decision<'_>,
         application: &Application,
-    ) -> Result<Verdict, CannotDecide> {
-        decision.conclude(application).map_err(|error| self.explain(&error))
+    ) -> Result<Arc<Verdict>, CannotDecide> {
+        decision.conclude_shared(application).map_err(|error| self.explain(&error))
     }
 
     /// The program's own refusal, untouched: it may go on all the same, and look at the error later.

@@ -3,6 +3,7 @@
 
 mod claimed;
 mod expected;
+mod known;
 mod store;
 mod unknown;
 
@@ -10,10 +11,11 @@ mod unknown;
 pub(super) use claimed::MAX_CLAIMED_CASES;
 pub(super) use claimed::MAX_CLAIMED_NAMES;
 
+pub(crate) use known::KnownCases;
 pub(super) use unknown::spoken;
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::rules::Rules;
 use crate::certificate::CertificateName;
@@ -23,6 +25,7 @@ use crate::protocol::Protocol;
 use crate::query::{ExpectedPeer, Peer, Query, Role};
 use crate::rule::{APPLICATION, Accept};
 use crate::store::{Compiled, StoreError, StoredRule};
+use crate::verdict::Verdict;
 
 /// At what a program verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,13 +91,52 @@ impl CaseState {
     }
 }
 
-/// The cases of a query. Whatever is found out on the way goes into `notes`.
+/// What a query asks of a policy, before anybody is asked.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(super) requirement: Requirement,
+    pub(super) cases: Vec<Arc<CaseState>>,
+    /// What was found out on the way.
+    pub(super) notes: Vec<String>,
+    asks_program_alone: bool,
+    accepted: OnceLock<Arc<Verdict>>,
+}
+
+/// The cases of a query.
 pub(super) fn of(
     policy: &Compiled,
     query: &Query,
     level: Level,
-    notes: &mut Vec<String>,
-) -> Result<(Requirement, Vec<Rc<CaseState>>), StoreError> {
+) -> Result<Arc<Prepared>, StoreError> {
+    if level == Level::Handshake && known::lasting(query).is_some() {
+        let known = |all: &mut Vec<KnownCases>| {
+            all.iter().find_map(|known| known.for_query(query).cloned())
+        };
+        if let Some(prepared) = policy.known_cases(known) {
+            return Ok(prepared);
+        }
+    }
+    let (prepared, lasts) = made(policy, query, level)?;
+    let prepared = Arc::new(prepared);
+    if level == Level::Handshake
+        && lasts
+        && let Some(new) = KnownCases::of(query, &prepared)
+    {
+        const MOST: usize = 32;
+        policy.known_cases(|all| {
+            if all.len() >= MOST {
+                all.clear();
+            }
+            all.push(new);
+        });
+    }
+    Ok(prepared)
+}
+
+/// The same made anew; and whether another moment makes no other cases.
+fn made(policy: &Compiled, query: &Query, level: Level) -> Result<(Prepared, bool), StoreError> {
+    let mut notes = Vec::new();
+    let notes = &mut notes;
     let (protocols, applications) = match level {
         Level::Handshake => (
             unknown::protocols(policy, query, notes)?,
@@ -122,7 +164,8 @@ pub(super) fn of(
         _ if level == Level::Store => builder.claimed_at_store()?,
         _ => builder.claimed(notes)?,
     };
-    Ok((requirement, builder.cases))
+    let lasts = !builder.rules.has_ends();
+    Ok((Prepared::new(requirement, builder.cases, std::mem::take(notes)), lasts))
 }
 
 /// Whom a case is about.
@@ -158,7 +201,7 @@ struct Builder<'a> {
     level: Level,
     protocols: Vec<Option<Protocol>>,
     applications: Vec<Option<String>>,
-    cases: Vec<Rc<CaseState>>,
+    cases: Vec<Arc<CaseState>>,
     /// The cases that ask the program alone, by what tells them apart, once there is more than one.
     plain: Map<Plain, usize>,
     /// The rules that the connected address adds.
@@ -263,7 +306,7 @@ impl<'a> Builder<'a> {
                 return index;
             }
         }
-        self.cases.push(Rc::new(state));
+        self.cases.push(Arc::new(state));
         next
     }
 

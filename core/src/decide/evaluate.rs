@@ -1,7 +1,7 @@
 //! Accept expressions over findings, with the trace and the reason.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::authority::Strength;
 use super::cases::{CaseState, Requirement};
@@ -59,7 +59,7 @@ impl Decision<'_> {
         strict: bool,
         trace: &mut Trace,
     ) -> Result<Option<Reason>, StoreError> {
-        let Some(state) = self.cases.get(index).map(Rc::clone) else { return Ok(None) };
+        let Some(state) = self.prepared.cases.get(index).map(Arc::clone) else { return Ok(None) };
         let only_watched = state.monitored && !strict;
         let program = Accept::Authority(APPLICATION);
         let accept = if only_watched { &program } else { &state.accept };

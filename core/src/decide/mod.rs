@@ -31,10 +31,11 @@ pub use strict::is_public_suffix;
 #[cfg(feature = "pkix")]
 pub(crate) use strict::{Asked, Examined, foresee};
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use authority::Findings;
-use cases::{CaseState, Level, Requirement};
+pub(crate) use cases::KnownCases;
+use cases::{Level, Prepared};
 use limits::{Known, Limits};
 
 use crate::certificate::Certificate;
@@ -87,8 +88,7 @@ pub struct Decision<'a> {
     book: Option<&'a dyn Book>,
     denial: Option<Reason>,
     excluded: Vec<usize>,
-    requirement: Requirement,
-    cases: Vec<Rc<CaseState>>,
+    prepared: Arc<Prepared>,
     findings: Findings,
     notes: Vec<String>,
 }
@@ -123,11 +123,11 @@ impl<'a> Decision<'a> {
         let mut notes = Vec::new();
         let limits = Limits { policy, query, crypto };
         let denial = limits.key_or_leaf()?;
-        let (requirement, cases) = if denial.is_some() {
-            (Requirement::All(Vec::new()), Vec::new())
-        } else {
-            cases::of(policy, query, level, &mut notes)?
+        let prepared = match denial {
+            Some(_) => Prepared::nothing(),
+            None => cases::of(policy, query, level)?,
         };
+        let Prepared { requirement, cases, .. } = &*prepared;
         let (mut excluded, mut room, mut known) = (Vec::new(), Room::default(), Known::default());
         for (index, certificate) in query.evidence.intermediates.iter().enumerate() {
             if !room.take(certificate.der().len()) {
@@ -137,7 +137,7 @@ impl<'a> Decision<'a> {
                 excluded.extend(index..query.evidence.intermediates.len());
                 break;
             }
-            let out = limits.rule_out_once(certificate, &requirement, &cases, &mut known)?;
+            let out = limits.rule_out_once(certificate, requirement, cases, &mut known)?;
             if let Some(reason) = out {
                 notes.push(format!("left out of the evidence: {reason}"));
                 excluded.push(index);
@@ -152,8 +152,7 @@ impl<'a> Decision<'a> {
             book: None,
             denial,
             excluded,
-            requirement,
-            cases,
+            prepared,
             findings,
             notes,
         })
@@ -175,7 +174,7 @@ impl<'a> Decision<'a> {
         if self.policy.meta().remembering == 0 {
             return Ok(false);
         }
-        for index in 0..self.cases.len() {
+        for index in 0..self.prepared.cases.len() {
             if !self.remembering(index)?.is_empty() {
                 return Ok(true);
             }
@@ -187,7 +186,8 @@ impl<'a> Decision<'a> {
     /// for the verdict first: a refusal needs no further work.
     pub fn consults_application(&self) -> bool {
         self.denial.is_none()
-            && (self.is_monitored() || self.cases.iter().any(|case| case.consults_application()))
+            && (self.is_monitored()
+                || self.prepared.cases.iter().any(|case| case.consults_application()))
     }
 
     /// Whether an authority that looks for paths may be asked: then it is of use what the program's own
@@ -198,7 +198,7 @@ impl<'a> Decision<'a> {
                 && self.authority(authority).is_ok_and(|authority| authority.kind == "x509")
         };
         self.policy.meta().anchors > 0
-            && self.cases.iter().any(|case| case.accept.mentions_any(&mut is_path))
+            && self.prepared.cases.iter().any(|case| case.accept.mentions_any(&mut is_path))
     }
 
     /// Which of the query's intermediates are denied, or ruled out by a constraint: they are to be
@@ -209,12 +209,12 @@ impl<'a> Decision<'a> {
 
     /// Why a path of the program's may not go through this certificate, if it may not.
     pub fn rules_out(&self, certificate: &Certificate) -> Result<Option<Reason>, StoreError> {
-        self.limits().rule_out(certificate, &self.requirement, &self.cases)
+        self.limits().rule_out(certificate, &self.prepared.requirement, &self.prepared.cases)
     }
 
     /// The same of a certificate that is not at hand, by its key: an anchor of the program's.
     pub fn rules_out_key(&self, subject: &str, key: KeyHash) -> Result<Option<Reason>, StoreError> {
-        self.limits().rule_out_key(subject, key, &self.requirement, &self.cases)
+        self.limits().rule_out_key(subject, key, &self.prepared.requirement, &self.prepared.cases)
     }
 
     /// Whether the policy accepts although the program's own verification found these faults.
@@ -229,10 +229,35 @@ impl<'a> Decision<'a> {
 
     /// The verdict, with its whole trace.
     pub fn conclude(&mut self, application: &Application) -> Result<Verdict, StoreError> {
+        self.conclude_shared(application).map(Arc::unwrap_or_clone)
+    }
+
+    /// The same. Where every case is the program's own to decide, those who ask the same share one.
+    pub fn conclude_shared(
+        &mut self,
+        application: &Application,
+    ) -> Result<Arc<Verdict>, StoreError> {
+        let shares = *application == Application::Accepts
+            && self.denial.is_none()
+            && self.notes.is_empty()
+            && !self.is_monitored();
+        let prepared = Arc::clone(&self.prepared);
+        let Some(shared) = prepared.accepted().filter(|_| shares) else {
+            return self.concluded(application).map(Arc::new);
+        };
+        if let Some(verdict) = shared.get() {
+            return Ok(Arc::clone(verdict));
+        }
+        let verdict = Arc::new(self.concluded(application)?);
+        let _ = shared.set(Arc::clone(&verdict));
+        Ok(verdict)
+    }
+
+    fn concluded(&mut self, application: &Application) -> Result<Verdict, StoreError> {
         let (strict, trace) = self.assess(application, true)?;
         let outcome = if self.is_monitored() {
             program_says(application)
-        } else if self.cases.iter().any(|case| case.monitored) {
+        } else if self.prepared.cases.iter().any(|case| case.monitored) {
             self.assess(application, false)?.0
         } else {
             strict.clone()
@@ -247,14 +272,13 @@ impl<'a> Decision<'a> {
         application: &Application,
         strict: bool,
     ) -> Result<(Outcome, Trace), StoreError> {
-        let mut trace = Trace { notes: self.notes.clone(), cases: Vec::new() };
+        let prepared = Arc::clone(&self.prepared);
+        let notes = prepared.notes.iter().chain(&self.notes).cloned().collect();
+        let mut trace = Trace { notes, cases: Vec::new() };
         if let Some(reason) = &self.denial {
             return Ok((Outcome::Reject(reason.clone()), trace));
         }
-        let requirement = std::mem::replace(&mut self.requirement, Requirement::All(Vec::new()));
-        let result = self.require(&requirement, application, strict, &mut trace);
-        self.requirement = requirement;
-        let outcome = match result? {
+        let outcome = match self.require(&prepared.requirement, application, strict, &mut trace)? {
             None => Outcome::Accept(evaluate::basis(&trace)),
             Some(reason) => Outcome::Reject(reason),
         };

@@ -23,6 +23,8 @@ pub(super) struct Rules<'a> {
     firsts: Map<Place, Option<i64>>,
     /// Whether a first rule was asked for: most decisions do so once, and need not remember anything.
     was_asked: bool,
+    /// Whether a rule was looked at that ends some day.
+    has_ends: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -36,7 +38,12 @@ impl<'a> Rules<'a> {
             _ => None,
         };
         let (rules, matches, firsts) = (Map::default(), Map::default(), Map::default());
-        Self { policy, query, only, rules, matches, firsts, was_asked: false }
+        Self { policy, query, only, rules, matches, firsts, was_asked: false, has_ends: false }
+    }
+
+    /// Whether what was found can be otherwise at another moment.
+    pub(super) fn has_ends(&self) -> bool {
+        self.has_ends
     }
 
     /// The first rule that matches, in file order; None is the default.
@@ -180,6 +187,7 @@ impl<'a> Rules<'a> {
             return Ok(Arc::clone(rule));
         }
         let rule = self.policy.rule(id)?;
+        self.has_ends |= rule.until.is_some();
         if self.was_asked {
             self.rules.insert(id, Arc::clone(&rule));
         }

@@ -2,6 +2,7 @@
 //! would have had to be the first that matches. Denials are no part of it: nothing outvotes them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::authority::Strength;
 use super::cases::{CaseState, Level, Requirement};
@@ -65,7 +66,7 @@ impl Decision<'_> {
         if self.denial.is_some() || self.holds(&Supposed::default(), application)? {
             return Ok(Shortfall { complete: true, ..Shortfall::default() });
         }
-        if self.cases.len() > MAX_CASES {
+        if self.prepared.cases.len() > MAX_CASES {
             return Ok(Shortfall::default());
         }
         let (sets, complete) = self.missing(application)?;
@@ -115,7 +116,7 @@ impl Decision<'_> {
         if !matches!(application, Application::Accepts) {
             all.insert(APPLICATION);
         }
-        let states = self.cases.clone();
+        let states = self.prepared.cases.clone();
         for state in &states {
             let mut asked = BTreeSet::new();
             mentioned(&state.accept, &mut asked);
@@ -138,7 +139,7 @@ impl Decision<'_> {
             return Ok(Missing { authority: "application".into(), why });
         }
         let authority = self.authority(index)?.name.clone();
-        let states = self.cases.clone();
+        let states = self.prepared.cases.clone();
         for state in states.iter().filter(|state| state.accept.mentions(index)) {
             if !self.vouches(index, state, &Supposed::default(), application)? {
                 let found = self.find(index, state)?;
@@ -155,7 +156,7 @@ impl Decision<'_> {
         let refused = self.refused(application)?;
         let matching = self.matching(&refused)?;
         let current: BTreeSet<_> =
-            refused.iter().map(|index| self.cases[*index].rule.clone()).collect();
+            refused.iter().map(|index| self.prepared.cases[*index].rule.clone()).collect();
         let mut rules = Vec::new();
         for id in 0..i64::try_from(self.policy.meta().rules).unwrap_or(i64::MAX) {
             let rule = self.policy.rule(id)?;
@@ -177,7 +178,7 @@ impl Decision<'_> {
     /// The cases that are not accepted.
     fn refused(&mut self, application: &Application) -> Result<Vec<usize>, StoreError> {
         let mut refused = Vec::new();
-        for index in 0..self.cases.len() {
+        for index in 0..self.prepared.cases.len() {
             if !self.case_holds(index, &Supposed::default(), application)? {
                 refused.push(index);
             }
@@ -188,7 +189,7 @@ impl Decision<'_> {
     /// The rules that match each of these cases.
     fn matching(&self, cases: &[usize]) -> Result<BTreeSet<i64>, StoreError> {
         let mut common: Option<BTreeSet<i64>> = None;
-        for state in cases.iter().filter_map(|index| self.cases.get(*index)) {
+        for state in cases.iter().filter_map(|index| self.prepared.cases.get(*index)) {
             let Some(name) = &state.subject else { return Ok(BTreeSet::new()) };
             let protocol = state.protocol.clone();
             let mut rules = Rules::new(self.policy, self.query, std::slice::from_ref(&protocol));
@@ -206,10 +207,8 @@ impl Decision<'_> {
         supposed: &Supposed<'_>,
         application: &Application,
     ) -> Result<bool, StoreError> {
-        let requirement = std::mem::replace(&mut self.requirement, Requirement::All(Vec::new()));
-        let holds = self.meets(&requirement, supposed, application);
-        self.requirement = requirement;
-        holds
+        let prepared = Arc::clone(&self.prepared);
+        self.meets(&prepared.requirement, supposed, application)
     }
 
     fn meets(
@@ -237,7 +236,7 @@ impl Decision<'_> {
         supposed: &Supposed<'_>,
         application: &Application,
     ) -> Result<bool, StoreError> {
-        let Some(state) = self.cases.get(index).cloned() else { return Ok(true) };
+        let Some(state) = self.prepared.cases.get(index).cloned() else { return Ok(true) };
         if self.accepts(&state.accept, &state, supposed, application)?
             && (state.grants || native_accepts(supposed, application))
         {

@@ -23,8 +23,8 @@ impl Decision<'_> {
             return Ok(all);
         }
         let accepted = verdict.is_accept();
-        for index in 0..self.cases.len() {
-            let Some(case) = self.cases.get(index).cloned() else { continue };
+        for index in 0..self.prepared.cases.len() {
+            let Some(case) = self.prepared.cases.get(index).cloned() else { continue };
             for authority in self.remembering(index)? {
                 let seen = self.seen(authority, &case, application, accepted)?;
                 let sighting =
@@ -37,7 +37,7 @@ impl Decision<'_> {
 
     /// The authorities of a case that remember keys for it.
     pub(super) fn remembering(&mut self, case: usize) -> Result<Vec<usize>, StoreError> {
-        let Some(case) = self.cases.get(case).cloned() else { return Ok(Vec::new()) };
+        let Some(case) = self.prepared.cases.get(case).cloned() else { return Ok(Vec::new()) };
         let mut remembering = Vec::new();
         if !case.expected || case.monitored {
             return Ok(remembering);

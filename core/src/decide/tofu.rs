@@ -104,8 +104,8 @@ impl Decision<'_> {
     #[cfg(feature = "source")]
     pub fn users_keys_count(&mut self) -> Result<Option<bool>, StoreError> {
         let (mut any, mut users) = (false, false);
-        for index in 0..self.cases.len() {
-            let Some(case) = self.cases.get(index).cloned() else { continue };
+        for index in 0..self.prepared.cases.len() {
+            let Some(case) = self.prepared.cases.get(index).cloned() else { continue };
             for authority in self.remembering(index)? {
                 let scope = &self.authority(authority)?.scope;
                 any |= scope.is_current(self.query.time)
@@ -121,8 +121,8 @@ impl Decision<'_> {
     #[cfg(feature = "nss")]
     pub(crate) fn is_denied_by_a_person(&mut self) -> Result<bool, StoreError> {
         let (Some(book), Some(service)) = (self.book, self.service()?) else { return Ok(false) };
-        for index in 0..self.cases.len() {
-            let subject = self.cases.get(index).and_then(|case| case.subject.clone());
+        for index in 0..self.prepared.cases.len() {
+            let subject = self.prepared.cases.get(index).and_then(|case| case.subject.clone());
             let Some(peer) = subject else { continue };
             for authority in self.remembering(index)? {
                 let tofu = self.policy.tofu(authority)?;

@@ -4,9 +4,9 @@ mod authorities;
 mod limits;
 mod rules;
 
-use std::cell::OnceCell;
 #[cfg(feature = "pkix")]
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::cell::{OnceCell, RefCell};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use super::memo::{Memo, Twofold};
 use super::pages::Header;
 use super::schema::{PrefixLengths, StoredScope};
 use crate::certificate::printable;
+use crate::decide::KnownCases;
 use crate::key::KeyHash;
 #[cfg(feature = "pkix")]
 use crate::map::Set;
@@ -70,6 +71,7 @@ struct Known {
     paths: RefCell<Vec<KnownPath>>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
+    cases: RefCell<Vec<KnownCases>>,
     matches: Twofold<Only, Matches>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
@@ -94,6 +96,7 @@ impl Default for Known {
             paths: RefCell::default(),
             bindings: Memo::new(32),
             rules: Memo::new(64),
+            cases: RefCell::default(),
             matches: Twofold::new(128),
             meant: Memo::new(32),
             programs: Memo::new(4),
@@ -197,6 +200,11 @@ impl Compiled {
             && meta.denials == 0
             && meta.constraints == 0
             && meta.default.is_application()
+    }
+
+    /// The cases that were made from it before: they last as long as it is open.
+    pub(crate) fn known_cases<T>(&self, with: impl FnOnce(&mut Vec<KnownCases>) -> T) -> T {
+        with(&mut self.known.cases.borrow_mut())
     }
 
     /// The entries of a kind that have this key, in the order of their `sub`.

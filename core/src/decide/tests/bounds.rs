@@ -73,7 +73,8 @@ fn more_names_or_cases_than_are_looked_at_make_no_claim() {
 #[test]
 fn one_name_many_times_is_one_name() {
     let wildcards = vec!["*.d0.example".to_owned(); 2000];
-    let cases = many_rules(1000, 1).with(&claiming(&wildcards), |decision| decision.cases.len());
+    let cases =
+        many_rules(1000, 1).with(&claiming(&wildcards), |decision| decision.prepared.cases.len());
     assert_eq!(cases, 21, "ten hosts below, over the protocol or another; and any other host");
 }
 

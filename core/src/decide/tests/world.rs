@@ -281,6 +281,11 @@ impl World {
         ask(policy)
     }
 
+    /// From now on the policy is one of which nothing was asked yet.
+    pub(super) fn afresh(&self) {
+        self.compiled.take();
+    }
+
     pub(super) fn verdict(&self, query: &Query, application: &Application) -> Verdict {
         self.with(query, |decision| decision.conclude(application).unwrap())
     }
