@@ -238,6 +238,7 @@ impl Certificate {
     }
 
     /// Whether both are one certificate.
+    #[cfg(feature = "pkix")]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
     }

@@ -1,12 +1,12 @@
 //! The objects that were found, by their handles.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, LazyLock};
 
 use pkcs11_sys::CK_OBJECT_HANDLE;
 
+use peerkey_core::map::Map;
 use peerkey_core::store::Trust;
 
 use crate::module::Origin;
@@ -51,8 +51,8 @@ pub(crate) struct Objects {
 
 #[derive(Default)]
 struct Generation {
-    handles: HashMap<u64, CK_OBJECT_HANDLE>,
-    objects: HashMap<CK_OBJECT_HANDLE, Arc<Object>>,
+    handles: Map<u64, CK_OBJECT_HANDLE>,
+    objects: Map<CK_OBJECT_HANDLE, Arc<Object>>,
 }
 
 impl Objects {

@@ -1,7 +1,6 @@
 //! Sessions: a number, the policy that its owner knows of, and a search.
 
-use std::collections::HashMap;
-
+use peerkey_core::map::Map;
 use pkcs11_sys::CK_SESSION_HANDLE;
 
 use crate::failure::Failure;
@@ -15,7 +14,7 @@ const MOST: usize = 65_536;
 #[derive(Default)]
 pub(crate) struct Sessions {
     last: CK_SESSION_HANDLE,
-    open: HashMap<CK_SESSION_HANDLE, Session>,
+    open: Map<CK_SESSION_HANDLE, Session>,
 }
 
 /// An open session.

@@ -91,6 +91,11 @@ fn make_page() -> *mut AtomicU32 {
             page.cast()
         }
     };
+    if page != NONE {
+        // Written first: to read what nobody wrote yet is a page fault of its own.
+        // SAFETY: mapped above.
+        unsafe { &*page }.store(process::id(), Ordering::Relaxed);
+    }
     match PAGE.compare_exchange(null_mut(), page, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => page,
         Err(other) => {
