@@ -78,7 +78,7 @@ pub(super) fn full(place: &Place) -> String {
 }
 
 /// How many diagnostics are kept: who has more mends these first.
-const MOST: usize = 200;
+pub(crate) const MOST: usize = 200;
 
 /// Collects what is found.
 #[derive(Debug, Default)]

@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+#[cfg(all(any(test, feature = "fuzz"), feature = "pkix"))]
+pub(crate) use self::diagnostic::MOST;
 pub use self::diagnostic::{Diagnostic, Snippet};
 pub use self::file::digest;
 pub use self::publish::{
