@@ -118,8 +118,11 @@ pub(super) fn of(
     }
     let (prepared, lasts) = made(policy, query, level)?;
     let prepared = Arc::new(prepared);
+    /// More are made anew, and not kept in the host's memory.
+    const LARGEST: usize = 64;
     if level == Level::Handshake
         && lasts
+        && prepared.cases.len() <= LARGEST
         && let Some(new) = KnownCases::of(query, &prepared)
     {
         const MOST: usize = 32;

@@ -116,10 +116,16 @@ impl Search<'_> {
         self.search(&leaf, &anchors, &crls)
     }
 
-    /// Whether a path is one for every peer, and for as long as its certificates hold.
+    /// Whether a path is one for every peer, and for as long as its certificates hold; and these are no
+    /// more than is kept in the host's memory.
     fn is_plain(&self) -> bool {
+        const LARGEST: usize = 16 << 10;
         let meta = self.decision.policy.meta();
-        meta.denials == 0 && meta.constraints == 0 && meta.crls == 0
+        let octets = || -> usize {
+            let all = self.intermediates.iter().chain([&self.leaf]);
+            all.map(|certificate| certificate.der().len()).sum()
+        };
+        meta.denials == 0 && meta.constraints == 0 && meta.crls == 0 && octets() <= LARGEST
     }
 
     fn question(&self) -> PathQuestion<'_> {
