@@ -256,9 +256,7 @@ impl Certificate {
     /// SHA-256 of what is signed, the TBSCertificate: an issuer's ECDSA signature has a second valid
     /// form that anyone can compute, so the whole DER does not identify a certificate.
     pub fn signed_fingerprint(&self) -> [u8; 32] {
-        let hash = || Sha256::digest(self.part(&self.0.places.tbs)).into();
-        let remembered = self.0.signed.with(|known| *known.get_or_insert_with(hash));
-        remembered.unwrap_or_else(hash)
+        self.0.signed.get_or(|| Sha256::digest(self.part(&self.0.places.tbs)).into())
     }
 
     fn part(&self, place: &Range<usize>) -> &[u8] {

@@ -159,8 +159,7 @@ impl Key {
 
     /// The hashes under which somebody may have written this key down; the usual one first.
     pub fn hashes(&self) -> KeyHashes {
-        let known = self.0.hashes.with(|known| *known.get_or_insert_with(|| self.hash_all()));
-        known.unwrap_or_else(|| self.hash_all())
+        self.0.hashes.get_or(|| self.hash_all())
     }
 
     fn hash_all(&self) -> KeyHashes {

@@ -14,6 +14,14 @@ impl<T> Slot<T> {
     }
 }
 
+impl<T: Clone> Slot<Option<T>> {
+    /// What is there; if nothing is, what is made now.
+    pub(crate) fn get_or(&self, make: impl Fn() -> T) -> T {
+        let there = self.with(|place| place.get_or_insert_with(&make).clone());
+        there.unwrap_or_else(make)
+    }
+}
+
 impl<T: Default> Default for Slot<T> {
     fn default() -> Self {
         Self(Mutex::new(T::default()))

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::rules::Rules;
 use crate::certificate::CertificateName;
-use crate::map::{Map, Set};
+use crate::map::{Distinct, Map};
 use crate::peer::{HostName, Name};
 use crate::protocol::Protocol;
 use crate::query::{ExpectedPeer, Peer, Query, Role};
@@ -108,30 +108,19 @@ pub(super) fn of(
     query: &Query,
     level: Level,
 ) -> Result<Arc<Prepared>, StoreError> {
-    if level == Level::Handshake && known::lasting(query).is_some() {
-        let known = |all: &mut Vec<KnownCases>| {
-            all.iter().find_map(|known| known.for_query(query).cloned())
-        };
-        if let Some(prepared) = policy.known_cases(known) {
-            return Ok(prepared);
-        }
+    /// More are made anew, and not kept in the host's memory.
+    const LARGEST: usize = 64;
+    let lasting = known::lasting(query).filter(|_| level == Level::Handshake);
+    let Some(peer) = lasting else {
+        return made(policy, query, level).map(|(prepared, _)| Arc::new(prepared));
+    };
+    if let Some(known) = policy.cases().find(|known| known.answer(query, peer)) {
+        return Ok(known);
     }
     let (prepared, lasts) = made(policy, query, level)?;
     let prepared = Arc::new(prepared);
-    /// More are made anew, and not kept in the host's memory.
-    const LARGEST: usize = 64;
-    if level == Level::Handshake
-        && lasts
-        && prepared.cases.len() <= LARGEST
-        && let Some(new) = KnownCases::of(query, &prepared)
-    {
-        const MOST: usize = 32;
-        policy.known_cases(|all| {
-            if all.len() >= MOST {
-                all.clear();
-            }
-            all.push(new);
-        });
+    if lasts && prepared.cases.len() <= LARGEST {
+        policy.cases().keep(KnownCases::new(query, peer, &prepared));
     }
     Ok(prepared)
 }
@@ -139,11 +128,10 @@ pub(super) fn of(
 /// The same made anew; and whether another moment makes no other cases.
 fn made(policy: &Compiled, query: &Query, level: Level) -> Result<(Prepared, bool), StoreError> {
     let mut notes = Vec::new();
-    let notes = &mut notes;
     let (protocols, applications) = match level {
         Level::Handshake => (
-            unknown::protocols(policy, query, notes)?,
-            unknown::applications(policy, query, notes)?,
+            unknown::protocols(policy, query, &mut notes)?,
+            unknown::applications(policy, query, &mut notes)?,
         ),
         Level::Store => {
             (vec![store::protocol(policy, query)?], vec![query.application.known().cloned()])
@@ -165,10 +153,10 @@ fn made(policy: &Compiled, query: &Query, level: Level) -> Result<(Prepared, boo
             builder.expected(expected)?
         }
         _ if level == Level::Store => builder.claimed_at_store()?,
-        _ => builder.claimed(notes)?,
+        _ => builder.claimed(&mut notes)?,
     };
     let lasts = !builder.rules.has_ends();
-    Ok((Prepared::new(requirement, builder.cases, std::mem::take(notes)), lasts))
+    Ok((Prepared::new(requirement, builder.cases, notes), lasts))
 }
 
 /// Whom a case is about.
@@ -333,13 +321,12 @@ impl<'a> Builder<'a> {
 
 /// Each of these cases, and each once.
 fn all_of(cases: Vec<usize>) -> Requirement {
-    if let [one] = cases[..] {
-        return Requirement::Case(one);
+    let mut each = Distinct::default();
+    cases.into_iter().for_each(|case| each.push(case));
+    match each.list[..] {
+        [one] => Requirement::Case(one),
+        _ => Requirement::All(each.list.into_iter().map(Requirement::Case).collect()),
     }
-    let mut seen = Set::default();
-    Requirement::All(
-        cases.into_iter().filter(|case| seen.insert(*case)).map(Requirement::Case).collect(),
-    )
 }
 
 fn who(name: &CertificateName) -> Who<'_> {

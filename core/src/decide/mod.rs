@@ -24,7 +24,7 @@ mod tests;
 mod tofu;
 
 #[cfg(feature = "pkix")]
-pub(crate) use purpose::Purpose;
+pub(crate) use path::KnownPath;
 pub use shortfall::{Missing, OtherRule, Shortfall};
 #[cfg(feature = "pkix")]
 pub use strict::is_public_suffix;

@@ -1,10 +1,13 @@
 //! Certification paths (RFC 5280 section 6), built and checked by webpki.
 
+mod known;
+
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use known::KnownPath;
 use rustls_pki_types::{
     CertificateDer, Der, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
 };
@@ -23,7 +26,7 @@ use super::strict::{self, Asked, Link, Place};
 use crate::certificate::{Certificate, Purposes};
 use crate::peer::Name;
 use crate::rule::Profile;
-use crate::store::{PathQuestion, StoreError, StoredAnchor};
+use crate::store::{StoreError, StoredAnchor};
 use crate::verdict::Reason;
 
 impl Decision<'_> {
@@ -94,9 +97,8 @@ impl End {
 
 impl Search<'_> {
     fn run(&self) -> Result<Found, StoreError> {
-        let (policy, time) = (self.decision.policy, self.decision.query.time);
         if self.is_plain()
-            && let Some(text) = policy.known_path(&self.question(), time)
+            && let Some(text) = self.decision.policy.paths().find(|path| path.answer(self))
         {
             return Ok(Found::vouches(Strength::Path, text));
         }
@@ -121,21 +123,13 @@ impl Search<'_> {
     fn is_plain(&self) -> bool {
         const LARGEST: usize = 16 << 10;
         let meta = self.decision.policy.meta();
-        let octets = || -> usize {
-            let all = self.intermediates.iter().chain([&self.leaf]);
-            all.map(|certificate| certificate.der().len()).sum()
-        };
+        let octets = || -> usize { self.evidence().map(|one| one.der().len()).sum() };
         meta.denials == 0 && meta.constraints == 0 && meta.crls == 0 && octets() <= LARGEST
     }
 
-    fn question(&self) -> PathQuestion<'_> {
-        PathQuestion {
-            authority: self.authority,
-            purpose: self.purpose,
-            profile: self.profile,
-            leaf: self.leaf,
-            intermediates: &self.intermediates,
-        }
+    /// The peer's certificate, and what may stand above it.
+    fn evidence(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(self.leaf).chain(self.intermediates.iter().copied())
     }
 
     /// When all certificates of a path hold.
@@ -301,8 +295,8 @@ impl Search<'_> {
                 let end = end_of(&path);
                 let text = self.describe(&path, end);
                 if let (Some(end), true) = (end, self.is_plain()) {
-                    let policy = self.decision.policy;
-                    policy.remember_path(&self.question(), self.span(&path, end), &text);
+                    let known = KnownPath::new(self, self.span(&path, end), text.clone());
+                    self.decision.policy.paths().keep(known);
                 }
                 Found::vouches(Strength::Path, text)
             }
@@ -363,9 +357,8 @@ impl Search<'_> {
 
     /// The issuers that nothing in the evidence is the certificate of.
     fn issuers(&self) -> String {
-        let certificates = || std::iter::once(&self.leaf).chain(&self.intermediates);
         let is_known = |issuer: &[u8]| self.intermediates.iter().any(|c| c.subject() == issuer);
-        let open = certificates().filter(|c| !is_known(c.issuer()) || c.issuer() == c.subject());
+        let open = self.evidence().filter(|c| !is_known(c.issuer()) || c.issuer() == c.subject());
         let mut open: Vec<_> = open.map(|c| format!("\"{}\"", c.issuer_text())).collect();
         open.dedup();
         open.truncate(3);
@@ -375,17 +368,16 @@ impl Search<'_> {
     /// The failure that webpki reports, naming the certificate where it can be told.
     fn sentence(&self, error: &Error) -> String {
         let leaf = self.leaf;
-        let in_path = || std::iter::once(&self.leaf).chain(&self.intermediates);
         match error {
             Error::UnknownIssuer => self.no_issuer(),
             Error::CertExpired { not_after, .. } => {
                 let ended = i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX);
-                let own = in_path().find(|c| c.validity().1 == ended).unwrap_or(&leaf);
+                let own = self.evidence().find(|c| c.validity().1 == ended).unwrap_or(leaf);
                 format!("the certificate {own} has expired")
             }
             Error::CertNotValidYet { not_before, .. } => {
                 let begins = i64::try_from(not_before.as_secs()).unwrap_or(i64::MAX);
-                let own = in_path().find(|c| c.validity().0 == begins).unwrap_or(&leaf);
+                let own = self.evidence().find(|c| c.validity().0 == begins).unwrap_or(leaf);
                 format!("the certificate {own} is not valid yet")
             }
             Error::CertRevoked => {
@@ -410,7 +402,7 @@ impl Search<'_> {
                 "a signature in the path is wrong: a certificate was changed or forged".into()
             }
             Error::UnsupportedCertVersion => {
-                let own = in_path().find(|c| c.limits().version != 3).unwrap_or(&leaf);
+                let own = self.evidence().find(|c| c.limits().version != 3).unwrap_or(leaf);
                 format!("the certificate {own} is not of version 3")
             }
             Error::UnsupportedCriticalExtension => {

@@ -82,6 +82,43 @@ impl<K, V: Clone> Twofold<K, V> {
     }
 }
 
+/// What was worked out lately, which no key tells: each is looked at.
+pub(crate) struct Lately<T> {
+    known: RefCell<Vec<T>>,
+    most: usize,
+}
+
+impl<T> Lately<T> {
+    /// Remembers no more than this: then it begins anew.
+    pub(super) fn new(most: usize) -> Self {
+        Self { known: RefCell::default(), most }
+    }
+
+    /// What the first one gives that gives anything.
+    pub(crate) fn find<R>(&self, look: impl FnMut(&T) -> Option<R>) -> Option<R> {
+        self.known.borrow().iter().find_map(look)
+    }
+
+    pub(crate) fn keep(&self, new: T) {
+        let mut known = self.known.borrow_mut();
+        if known.len() >= self.most {
+            known.clear();
+        }
+        known.push(new);
+    }
+
+    #[cfg(all(test, feature = "source", feature = "pkix"))]
+    pub(crate) fn len(&self) -> usize {
+        self.known.borrow().len()
+    }
+}
+
+impl<T> fmt::Debug for Lately<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lately")
+    }
+}
+
 impl<K, V> fmt::Debug for Twofold<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Twofold")

@@ -19,9 +19,9 @@ pub(crate) use nss::place;
 pub(crate) use nss::title;
 pub use nss::{CertificateRow, Trust, TrustRow};
 pub use pages::{Header, Pages};
-pub use read::{Compiled, Meta};
 #[cfg(feature = "pkix")]
-pub(crate) use read::{PathQuestion, StoredAnchor};
+pub(crate) use read::StoredAnchor;
+pub use read::{Compiled, Meta};
 pub(crate) use read::{StoredAuthority, StoredBinding, StoredDenial, StoredLimit, StoredRule};
 #[cfg(feature = "source")]
 pub(crate) use schema::{PrefixLengths, keys_of};

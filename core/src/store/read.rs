@@ -6,15 +6,13 @@ mod rules;
 
 #[cfg(feature = "pkix")]
 use std::cell::Cell;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
 #[cfg(feature = "pkix")]
-use authorities::KnownPath;
-#[cfg(feature = "pkix")]
-pub(crate) use authorities::{PathQuestion, StoredAnchor};
+pub(crate) use authorities::StoredAnchor;
 pub(crate) use authorities::{StoredAuthority, StoredBinding};
 #[cfg(feature = "source")]
 pub(super) use limits::serial_hash;
@@ -25,11 +23,13 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, T
 
 use super::StoreError;
 use super::entry::{A, BULK, Kind, LOOK_UP};
-use super::memo::{Memo, Twofold};
+use super::memo::{Lately, Memo, Twofold};
 use super::pages::Header;
 use super::schema::{PrefixLengths, StoredScope};
 use crate::certificate::printable;
 use crate::decide::KnownCases;
+#[cfg(feature = "pkix")]
+use crate::decide::KnownPath;
 use crate::key::KeyHash;
 #[cfg(feature = "pkix")]
 use crate::map::Set;
@@ -68,10 +68,10 @@ struct Known {
     #[cfg(feature = "pkix")]
     anchors_asked: Cell<usize>,
     #[cfg(feature = "pkix")]
-    paths: RefCell<Vec<KnownPath>>,
+    paths: Lately<KnownPath>,
     bindings: Memo<(usize, Name), Arc<[StoredBinding]>>,
     rules: Memo<i64, Arc<StoredRule>>,
-    cases: RefCell<Vec<KnownCases>>,
+    cases: Lately<KnownCases>,
     matches: Twofold<Only, Matches>,
     meant: Memo<Protocol, Option<Protocol>>,
     programs: Memo<String, Option<Protocol>>,
@@ -93,10 +93,10 @@ impl Default for Known {
             #[cfg(feature = "pkix")]
             anchors_asked: Cell::new(0),
             #[cfg(feature = "pkix")]
-            paths: RefCell::default(),
+            paths: Lately::new(16),
             bindings: Memo::new(32),
             rules: Memo::new(64),
-            cases: RefCell::default(),
+            cases: Lately::new(32),
             matches: Twofold::new(128),
             meant: Memo::new(32),
             programs: Memo::new(4),
@@ -202,9 +202,15 @@ impl Compiled {
             && meta.default.is_application()
     }
 
-    /// The cases that were made from it before: they last as long as it is open.
-    pub(crate) fn known_cases<T>(&self, with: impl FnOnce(&mut Vec<KnownCases>) -> T) -> T {
-        with(&mut self.known.cases.borrow_mut())
+    /// The cases that were made from it lately: they last as long as it is open.
+    pub(crate) fn cases(&self) -> &Lately<KnownCases> {
+        &self.known.cases
+    }
+
+    /// The paths to its anchors that were found lately.
+    #[cfg(feature = "pkix")]
+    pub(crate) fn paths(&self) -> &Lately<KnownPath> {
+        &self.known.paths
     }
 
     /// The entries of a kind that have this key, in the order of their `sub`.

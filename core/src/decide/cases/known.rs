@@ -20,25 +20,25 @@ pub(crate) struct KnownCases {
 }
 
 impl KnownCases {
-    /// Keeps the cases of a query; None where they hang on more than is kept.
-    pub(super) fn of(query: &Query, prepared: &Arc<Prepared>) -> Option<Self> {
-        Some(Self {
+    /// The cases of a query, whose peer is [`lasting`].
+    pub(super) fn new(query: &Query, peer: &ExpectedPeer, prepared: &Arc<Prepared>) -> Self {
+        Self {
             role: query.role,
-            peer: lasting(query)?.clone(),
+            peer: peer.clone(),
             locator: query.locator,
             protocol: query.protocol.clone(),
             application: query.application.clone(),
             prepared: Arc::clone(prepared),
-        })
+        }
     }
 
     /// The cases, if they are those of this query.
-    pub(super) fn for_query(&self, query: &Query) -> Option<&Arc<Prepared>> {
-        let is_it = matches!(&query.peer, Peer::Expected(peer) if *peer == self.peer)
+    pub(super) fn answer(&self, query: &Query, peer: &ExpectedPeer) -> Option<Arc<Prepared>> {
+        let is_it = self.peer == *peer
             && (self.role, self.locator) == (query.role, query.locator)
             && self.protocol == query.protocol
             && self.application == query.application;
-        is_it.then_some(&self.prepared)
+        is_it.then(|| Arc::clone(&self.prepared))
     }
 }
 

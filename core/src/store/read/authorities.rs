@@ -1,7 +1,5 @@
 //! Who can vouch: authorities, their anchors and CRLs, and the keys that they bind.
 
-#[cfg(feature = "pkix")]
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rusqlite::Row;
@@ -14,8 +12,6 @@ use super::{Compiled, Shown, scope_at};
 use crate::certificate::printable;
 #[cfg(feature = "pkix")]
 use crate::certificate::{Certificate, Purposes};
-#[cfg(feature = "pkix")]
-use crate::decide::Purpose;
 use crate::key::KeyHash;
 use crate::peer::Name;
 use crate::rule::{Profile, Tofu};
@@ -42,38 +38,6 @@ pub(crate) struct StoredAnchor {
     pub(crate) certificate: Certificate,
     /// What webpki takes it for; None if no path can end in it.
     pub(crate) trusted: Option<Arc<TrustAnchor<'static>>>,
-}
-
-#[cfg(feature = "pkix")]
-/// For what a path is looked for, and through which certificates.
-pub(crate) struct PathQuestion<'q> {
-    pub(crate) authority: usize,
-    pub(crate) purpose: Purpose,
-    pub(crate) profile: Profile,
-    pub(crate) leaf: &'q Certificate,
-    pub(crate) intermediates: &'q [&'q Certificate],
-}
-
-#[cfg(feature = "pkix")]
-/// A path that was found, where the policy denies and limits nothing.
-#[derive(Debug)]
-pub(super) struct KnownPath {
-    about: (usize, Purpose, Profile),
-    /// The leaf, then the intermediates.
-    evidence: Vec<Certificate>,
-    holds: RangeInclusive<i64>,
-    text: String,
-}
-
-#[cfg(feature = "pkix")]
-impl KnownPath {
-    fn answers(&self, question: &PathQuestion<'_>) -> bool {
-        let PathQuestion { authority, purpose, profile, leaf, intermediates } = question;
-        let evidence = std::iter::once(leaf).chain(intermediates.iter());
-        self.about == (*authority, *purpose, *profile)
-            && self.evidence.len() == intermediates.len() + 1
-            && self.evidence.iter().zip(evidence).all(|(own, asked)| own.is_same(asked))
-    }
 }
 
 /// A binding of the peer that was asked about.
@@ -169,37 +133,6 @@ impl Compiled {
     }
 
     #[cfg(feature = "pkix")]
-    /// The path that was found before, at a moment when all that it goes through holds as it does now.
-    pub(crate) fn known_path(&self, question: &PathQuestion<'_>, now: i64) -> Option<String> {
-        let known = self.known.paths.borrow();
-        let path = known.iter().find(|path| path.answers(question) && path.holds.contains(&now))?;
-        Some(path.text.clone())
-    }
-
-    #[cfg(feature = "pkix")]
-    /// Remembers a path, and for how long it is one.
-    pub(crate) fn remember_path(
-        &self,
-        question: &PathQuestion<'_>,
-        holds: RangeInclusive<i64>,
-        text: &str,
-    ) {
-        const MOST: usize = 16;
-        let mut known = self.known.paths.borrow_mut();
-        if known.len() >= MOST {
-            known.clear();
-        }
-        let PathQuestion { authority, purpose, profile, leaf, intermediates } = question;
-        let evidence = std::iter::once(*leaf).chain(intermediates.iter().copied());
-        known.push(KnownPath {
-            about: (*authority, *purpose, *profile),
-            evidence: evidence.cloned().collect(),
-            holds,
-            text: text.to_owned(),
-        });
-    }
-
-    #[cfg(feature = "pkix")]
     /// For what an authority has this very certificate as an anchor, if it has.
     pub(crate) fn anchor_itself(
         &self,
@@ -207,7 +140,7 @@ impl Compiled {
         certificate: &Certificate,
     ) -> Result<Option<Purposes>, StoreError> {
         let anchors = self.anchors(authority, certificate.subject())?;
-        let is_it = |anchor: &&StoredAnchor| anchor.certificate.der() == certificate.der();
+        let is_it = |anchor: &&StoredAnchor| anchor.certificate.is_same(certificate);
         Ok(anchors.iter().find(is_it).map(|anchor| anchor.purposes))
     }
 
