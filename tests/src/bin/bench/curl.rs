@@ -10,6 +10,7 @@ use peerkey_tests::server::{ServerDraft, Service};
 use peerkey_tests::site::{Peerkey, Site};
 
 use crate::figure::{Figure, Limit, Sample, Unit};
+use crate::turns::in_turns;
 
 const ROUNDS: usize = 80;
 const NAME: &str = "bank.example";
@@ -31,17 +32,10 @@ pub(crate) fn measure() -> Vec<Figure> {
     let server = ServerDraft::new(Service::Https, &leaf).start();
     let port = server.address().port();
     let curl = |peerkey, trusted: &Path| visit(&site, peerkey, trusted, port);
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        let mut both = [0.0; 2];
-        for turn in [round % 2, 1 - round % 2] {
-            both[turn] = match turn {
-                0 => curl(Peerkey::Off, &all),
-                _ => curl(Peerkey::On, &empty),
-            };
-        }
-        rounds.push(both);
-    }
+    let rounds = in_turns(ROUNDS, |turn| match turn {
+        0 => curl(Peerkey::Off, &all),
+        _ => curl(Peerkey::On, &empty),
+    });
     let side = |index: usize| {
         format!("{:.1} ms", Sample::of(rounds.iter().map(|round| round[index])).median())
     };

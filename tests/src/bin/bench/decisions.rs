@@ -17,6 +17,7 @@ use peerkey_tests::site::{Peerkey, Site};
 use crate::figure::{Figure, Limit, Sample, Unit};
 use crate::policies;
 use crate::tls::{BANK, Chain, Kind};
+use crate::turns::{in_turns, of_workers};
 use crate::worker::{Task, Worker};
 
 const ROUNDS: usize = 60;
@@ -31,32 +32,16 @@ pub(crate) fn measure() -> Vec<Figure> {
     site.apply(&policies::pin_alone(&[chain.leaf.pin()]));
     let policies = Policies::<()>::new(&site.path("state"));
     let query = query(&chain);
-    let decisions = alternating(|threads| a_second(threads, &policies, &query));
+    let decisions = in_turns(ROUNDS, |turn| a_second(turn + 1, &policies, &query));
     let mut figures = vec![two_to_one("decisions by a pin", &decisions)];
     for (what, peerkey) in [("without", Peerkey::Off), ("with", Peerkey::On)] {
-        let mut workers = [1, 2].map(|threads| {
+        let workers = [1, 2].map(|threads| {
             Worker::start(&site, Kind::Ec, peerkey, Task::Threads(threads, HANDSHAKES))
         });
-        workers.iter_mut().for_each(|worker| {
-            worker.ask();
-        });
-        let rounds = alternating(|threads| workers[threads - 1].ask());
+        let rounds = of_workers(ROUNDS, workers);
         figures.push(two_to_one(&format!("handshakes {what} peerkey"), &rounds));
     }
     figures
-}
-
-/// Measures on one thread and on two by turns.
-fn alternating(mut measure: impl FnMut(usize) -> f64) -> Vec<[f64; 2]> {
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        let mut both = [0.0; 2];
-        for turn in [round % 2, 1 - round % 2] {
-            both[turn] = measure(turn + 1);
-        }
-        rounds.push(both);
-    }
-    rounds
 }
 
 fn two_to_one(what: &str, rounds: &[[f64; 2]]) -> Figure {

@@ -5,6 +5,7 @@ use peerkey_tests::site::{Peerkey, SHIPPED, Site};
 use crate::figure::{Figure, Limit, Sample, Unit};
 use crate::policies;
 use crate::tls::{Chain, Kind};
+use crate::turns::of_workers;
 use crate::worker::{Task, Worker};
 
 /// Where a process has its memory makes it faster or slower by a hundredth, so there are several.
@@ -54,22 +55,9 @@ pub(crate) fn measure() -> Vec<Figure> {
 }
 
 fn figure(line: &Line<'_>, kind: Kind, limit: Option<f64>) -> Figure {
-    let mut rounds = Vec::new();
-    for _ in 0..PROCESSES {
-        let mut workers = [Peerkey::Off, Peerkey::On]
-            .map(|peerkey| Worker::start(line.site, kind, peerkey, line.task));
-        workers.iter_mut().for_each(|worker| {
-            worker.ask();
-        });
-        for round in 0..ROUNDS {
-            let mut times = [0.0; 2];
-            // Who goes first changes.
-            for turn in [round % 2, 1 - round % 2] {
-                times[turn] = workers[turn].ask();
-            }
-            rounds.push(times);
-        }
-    }
+    let start = |peerkey| Worker::start(line.site, kind, peerkey, line.task);
+    let pair = |_| of_workers(ROUNDS, [Peerkey::Off, Peerkey::On].map(start));
+    let rounds: Vec<_> = (0..PROCESSES).flat_map(pair).collect();
     let side = |index: usize| {
         format!("{:.0} µs", Sample::of(rounds.iter().map(|times| times[index])).median())
     };

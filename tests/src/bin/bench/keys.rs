@@ -16,6 +16,7 @@ use peerkey_tests::site::{Peerkey, Site};
 
 use crate::figure::{Figure, Limit, Sample, Unit};
 use crate::tls::{Chain, Kind};
+use crate::turns::in_turns;
 use crate::worker::{Task, Worker};
 use gnutls::Gnutls;
 use lookups::Reader;
@@ -76,15 +77,7 @@ const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21,
 
 /// Microseconds of both, by turns.
 fn by_turns(mut one: impl Measured, mut other: impl Measured) -> Vec<[f64; 2]> {
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        let mut both = [0.0; 2];
-        for turn in [round % 2, 1 - round % 2] {
-            both[turn] = if turn == 0 { one.microseconds() } else { other.microseconds() };
-        }
-        rounds.push(both);
-    }
-    rounds
+    in_turns(ROUNDS, |turn| if turn == 0 { one.microseconds() } else { other.microseconds() })
 }
 
 /// Something that takes time.

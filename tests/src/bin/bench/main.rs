@@ -16,6 +16,7 @@ mod process;
 mod record;
 mod soak;
 mod tls;
+mod turns;
 mod worker;
 
 use figure::Figure;

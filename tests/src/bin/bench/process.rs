@@ -10,6 +10,7 @@ use peerkey_tests::site::{Peerkey, SHIPPED, Site};
 use crate::figure::{Figure, Limit, Sample, Unit};
 use crate::policies;
 use crate::tls::{Chain, Kind};
+use crate::turns::in_turns;
 use crate::worker::{Task, Worker};
 
 const STARTS: usize = 400;
@@ -46,8 +47,7 @@ fn start(site: &Site) -> Figure {
         assert!(command.status().unwrap().success());
         start.elapsed().as_secs_f64() * 1e3
     };
-    let runs = in_turns(STARTS, |peerkey| [run(peerkey)]);
-    let runs: Vec<_> = runs.into_iter().map(|[[off], [on]]| [off, on]).collect();
+    let runs = in_turns(STARTS, |side| run(SIDES[side]));
     more("openssl version", &runs, "ms", Unit::MoreMilliseconds, 0.35)
 }
 
@@ -58,8 +58,8 @@ fn first(what: &str, site: &Site, most: f64) -> [Figure; 2] {
     others.iter_mut().for_each(|worker| {
         worker.ask();
     });
-    let runs = in_turns(FIRSTS, |peerkey| {
-        let mut worker = Worker::start(site, Kind::Ec, peerkey, Task::First);
+    let runs = in_turns(FIRSTS, |side| {
+        let mut worker = Worker::start(site, Kind::Ec, SIDES[side], Task::First);
         [worker.ask() / 1e3, worker.ask() * 1024.0 / 1e6]
     });
     let part = |index: usize| -> Vec<[f64; 2]> {
@@ -71,18 +71,6 @@ fn first(what: &str, site: &Site, most: f64) -> [Figure; 2] {
         more(&time, &part(0), "ms", Unit::MoreMilliseconds, most),
         more(&memory, &part(1), "MB", Unit::MoreMegabytes, 0.3),
     ]
-}
-
-/// Measures without and with peerkey by turns.
-fn in_turns<T: Copy + Default>(rounds: usize, measure: impl Fn(Peerkey) -> T) -> Vec<[T; 2]> {
-    let one = |round: usize| {
-        let mut both = [T::default(); 2];
-        for turn in [round % 2, 1 - round % 2] {
-            both[turn] = measure(SIDES[turn]);
-        }
-        both
-    };
-    (0..rounds).map(one).collect()
 }
 
 fn more(what: &str, runs: &[[f64; 2]], unit: &str, told: Unit, most: f64) -> Figure {

@@ -7,6 +7,7 @@ use peerkey_tests::site::{Peerkey, Site};
 use crate::figure::{Figure, Limit, Sample, Unit};
 use crate::policies;
 use crate::tls::{BANK, Chain, Kind};
+use crate::turns::{in_turns, of_workers};
 use crate::worker::{Task, Worker};
 
 /// A process writes 200 lines at once, and then few a second: so many are measured in each.
@@ -40,21 +41,9 @@ pub(crate) fn measure() -> Vec<Figure> {
 
 /// Handshakes of which each leaves a line, beside handshakes that leave none.
 fn decisions(what: &str, sites: &[Site; 2]) -> Figure {
-    let mut rounds = Vec::new();
-    for _ in 0..PROCESSES {
-        let start = |site| Worker::start(site, Kind::Ec, Peerkey::On, Task::Handshakes(HANDSHAKES));
-        let mut workers = sites.each_ref().map(start);
-        workers.iter_mut().for_each(|worker| {
-            worker.ask();
-        });
-        for round in 0..ASKED {
-            let mut times = [0.0; 2];
-            for turn in [round % 2, 1 - round % 2] {
-                times[turn] = workers[turn].ask();
-            }
-            rounds.push(times);
-        }
-    }
+    let start = |site| Worker::start(site, Kind::Ec, Peerkey::On, Task::Handshakes(HANDSHAKES));
+    let pair = |_| of_workers(ASKED, sites.each_ref().map(start));
+    let rounds: Vec<_> = (0..PROCESSES).flat_map(pair).collect();
     let file = fs::metadata(sites[1].path("state/uid/0/record.jsonl")).expect("a record");
     assert!(file.len() > 0);
     figure(what, &rounds)
@@ -68,14 +57,7 @@ fn first_uses(sites: &[Site; 2]) -> Figure {
         assert!(site.path("state/uid/0/keys.db").exists());
         time
     };
-    let round = |round: usize| {
-        let mut times = [0.0; 2];
-        for turn in [round % 2, 1 - round % 2] {
-            times[turn] = first(&sites[turn]);
-        }
-        times
-    };
-    let rounds: Vec<_> = (0..FIRSTS).map(round).collect();
+    let rounds = in_turns(FIRSTS, |turn| first(&sites[turn]));
     assert!(sites[1].path("state/uid/0/record.jsonl").exists());
     figure("a first use, log = \"refused\"", &rounds).limit(Limit::Most(1000.0))
 }

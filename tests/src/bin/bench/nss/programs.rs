@@ -9,6 +9,7 @@ use peerkey_tests::site::Site;
 
 use super::{MANY, anchored, denying, ratio};
 use crate::figure::Figure;
+use crate::turns::in_turns;
 
 const ROUNDS: usize = 300;
 
@@ -39,13 +40,6 @@ fn whole(what: &str, site: &Site) -> Figure {
         assert!(command.status().unwrap().success(), "{what}");
         start.elapsed().as_secs_f64() * 1e3
     };
-    let mut rounds = Vec::new();
-    for round in 0..ROUNDS {
-        let mut both = [0.0; 2];
-        for turn in [round % 2, 1 - round % 2] {
-            both[turn] = run(&databases[turn]);
-        }
-        rounds.push(both);
-    }
+    let rounds = in_turns(ROUNDS, |turn| run(&databases[turn]));
     ratio(what, &rounds, "ms", 1.1)
 }
