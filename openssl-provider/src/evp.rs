@@ -1,6 +1,5 @@
 //! Signatures and keys by the host's own libcrypto, and what is remembered of them.
 
-use std::cell::RefCell;
 use std::ffi::{CStr, c_char};
 use std::fmt;
 use std::ptr::{null, null_mut};
@@ -14,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::algorithms::{ALGORITHMS, Algorithm, Padding};
 use crate::bindings::{
     BIGNUM, EVP_MD_CTX, EVP_PKEY, EVP_PKEY_RSA, EVP_PKEY_RSA_PSS, RSA_PKCS1_PSS_PADDING,
-    RSA_PSS_SALTLEN_DIGEST, X509, X509_PUBKEY,
+    RSA_PSS_SALTLEN_DIGEST, X509_PUBKEY,
 };
 use crate::certified::Certified;
 use crate::keys::Key;
@@ -37,30 +36,6 @@ struct Checked {
     certificate: Certificate,
     /// With this key, a DER SubjectPublicKeyInfo.
     key: Vec<u8>,
-}
-
-/// Reads the certificates of one chain, each once. To be used while that chain stands: OpenSSL uses the
-/// memory of one certificate again for another.
-pub(crate) struct Reader<'r, 'a> {
-    host: &'r HostCrypto<'a>,
-    known: RefCell<Vec<(*mut X509, Certificate)>>,
-}
-
-impl<'r, 'a> Reader<'r, 'a> {
-    pub(crate) fn new(host: &'r HostCrypto<'a>) -> Self {
-        Self { host, known: RefCell::default() }
-    }
-
-    /// What peerkey reads in a certificate of the chain.
-    pub(crate) fn read(&self, certified: Certified<'_>) -> Result<Certificate, CertificateError> {
-        let raw = certified.raw();
-        if let Some((_, known)) = self.known.borrow().iter().find(|(known, _)| *known == raw) {
-            return Ok(known.clone());
-        }
-        let certificate = self.host.read(certified)?;
-        self.known.borrow_mut().push((raw, certificate.clone()));
-        Ok(certificate)
-    }
 }
 
 // SAFETY: the keys belong to certificates that outlive the verification, and are only read.
@@ -95,11 +70,11 @@ impl<'a> HostCrypto<'a> {
 
     /// Takes over what the program's own verification has found out: libcrypto checked the signature of
     /// each certificate of this chain with the key of the next one, and all were right.
-    pub(crate) fn take_over(&self, chain: &[Certified<'_>], reader: &Reader<'_, '_>) {
+    pub(crate) fn take_over(&self, chain: &[Certified<'_>]) {
         let pairs = chain.windows(2).filter_map(|pair| {
             let &[certified, issuer] = pair else { return None };
             issuer.key().filter(|key| self.is_strong(*key))?;
-            let certificate = reader.read(certified).ok()?;
+            let certificate = self.read(certified).ok()?;
             Some(Checked { certificate, key: self.spki_of(issuer)? })
         });
         self.checked.get_or_init(|| pairs.collect());

@@ -17,7 +17,7 @@ use peerkey_core::verdict::{Outcome, Reason, Verdict};
 use crate::bindings::{X509_V_ERR_APPLICATION_VERIFICATION, X509_V_OK};
 use crate::certified::Certified;
 use crate::context::Context;
-use crate::evp::{HostCrypto, Reader};
+use crate::evp::HostCrypto;
 use crate::facts::{Facts, now};
 use crate::native::{self, Native};
 use crate::openssl::OpenSsl;
@@ -165,16 +165,15 @@ impl<'a> Judge<'a> {
         if let Some(failed) = native.failed {
             return Err(failed);
         }
-        let reader = Reader::new(asked.host);
         if native.signatures
             && decision.looks_for_paths()
             && !asked.facts.ssl.is_some_and(Ssl::uses_dane)
         {
-            asked.host.take_over(&self.context.chain(), &reader);
+            asked.host.take_over(&self.context.chain());
         }
         let (mut application, mut broken) = (native.application, None);
         if consults && application == Application::Accepts {
-            broken = ruled_out(self.context, asked.policy, decision, |one| reader.read(one))?;
+            broken = ruled_out(self.context, asked.policy, decision, |one| asked.host.read(one))?;
         }
         if let Some((_, reason)) = &broken
             && !native::again_without(self.context, asked.facts, decision)?
