@@ -7,13 +7,13 @@ use std::sync::Arc;
 use peerkey_core::crypto::Crypto;
 use peerkey_core::decide::Application;
 use peerkey_core::query::Evidence;
-use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question};
+use peerkey_core::record::{Anchor, Circumstances, Draft, Level, Log, Question, Told};
 use peerkey_core::store::Compiled;
 use peerkey_core::verdict::{Reason, Verdict};
 use peerkey_guest::entry::guarded;
 use peerkey_guest::fork::process_id;
 use peerkey_guest::policy::CannotDecide;
-use peerkey_guest::record::Entry;
+use peerkey_guest::record::{Entry, user};
 
 use crate::certified::Certified;
 use crate::context::Context;
@@ -47,7 +47,7 @@ pub(crate) struct Decided<'d> {
 pub(crate) struct Noted {
     draft: Draft,
     verdict: Verdict,
-    chain: Vec<Vec<u8>>,
+    chain: Vec<Cow<'static, [u8]>>,
 }
 
 /// A longer chain is not kept.
@@ -99,9 +99,12 @@ impl<'d> Decided<'d> {
             let openssl = self.context.openssl();
             if self.log().wants(verdict, false) && openssl.record.admits(!verdict.is_accept()) {
                 openssl.quietly(|| {
-                    let (draft, chain) = (self.draft(verdict), self.chain());
-                    let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
-                    write(openssl, &draft, verdict, false, &chain);
+                    self.with_circumstances(|about| {
+                        let (told, uid) = (Told::Now(self.question.as_ref(), about), about.uid);
+                        let chain = &self.chain();
+                        let entry = Entry { told, uid, verdict, first: false, chain };
+                        openssl.record.write(&openssl.books, &entry);
+                    });
                 });
             }
         });
@@ -111,9 +114,10 @@ impl<'d> Decided<'d> {
     pub(crate) fn first_use(&self, verdict: &Verdict) -> Option<Noted> {
         guarded("record_first", None, || {
             let note = || Noted {
-                draft: self.draft(verdict),
+                draft: self
+                    .with_circumstances(|about| Draft::new(self.question.as_ref(), verdict, about)),
                 verdict: verdict.clone(),
-                chain: self.chain().into_iter().map(Cow::into_owned).collect(),
+                chain: self.chain().into_iter().map(|der| der.into_owned().into()).collect(),
             };
             let wanted = self.log() != Log::None;
             wanted.then(|| self.context.openssl().quietly(note))
@@ -124,18 +128,17 @@ impl<'d> Decided<'d> {
         self.policy.map_or(Log::default(), |policy| policy.meta().log)
     }
 
-    fn draft(&self, verdict: &Verdict) -> Draft {
+    fn with_circumstances<T>(&self, tell: impl FnOnce(&Circumstances<'_>) -> T) -> T {
         let anchor = (*self.native == Application::Accepts).then(|| self.anchor()).flatten();
-        let circumstances = Circumstances {
+        tell(&Circumstances {
             pid: process_id(),
-            uid: peerkey_guest::record::user(),
+            uid: user(),
             enforced: self.enforced,
             policy: self.policy.map(|policy| policy.meta().digest.as_str()),
             level: self.level,
             native: self.native,
-            anchor: anchor.as_deref().map(|top| Anchor { subject: &top.subject, key: top.key }),
-        };
-        Draft::new(self.question.as_ref(), verdict, &circumstances)
+            anchor: anchor.as_deref().map(|top| Anchor { subject: &top.subject, key: &top.key }),
+        })
     }
 
     /// The top of the chain that the program's own verification found.
@@ -158,10 +161,6 @@ impl<'d> Decided<'d> {
         let octets: usize = chain.iter().map(|der| der.len()).sum();
         if octets > LONGEST { Vec::new() } else { chain }
     }
-}
-
-fn write(openssl: &OpenSsl, draft: &Draft, verdict: &Verdict, first: bool, chain: &[&[u8]]) {
-    openssl.record.write(&openssl.books, &Entry { draft, verdict, first, chain });
 }
 
 /// Records that no decision was possible, also where no policy says what is recorded; with as much of the
@@ -204,8 +203,14 @@ impl Noted {
                 self.verdict = Verdict::refused(reason.clone());
             }
             if openssl.record.admits(lost.is_some()) {
-                let chain: Vec<&[u8]> = self.chain.iter().map(Vec::as_slice).collect();
-                write(openssl, &self.draft, &self.verdict, lost.is_none(), &chain);
+                let entry = Entry {
+                    told: Told::Later(&self.draft),
+                    uid: user(),
+                    verdict: &self.verdict,
+                    first: lost.is_none(),
+                    chain: &self.chain,
+                };
+                openssl.record.write(&openssl.books, &entry);
             }
         });
     }

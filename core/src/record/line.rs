@@ -1,26 +1,24 @@
 //! JSON (RFC 8259), as far as lines of the record need it: this goes into other people's processes.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
 
 use crate::certificate::is_shown;
 
 /// No text in a list takes more octets.
 const MAX_ITEM: usize = 600;
 
+/// What lines hold beside long reasons: with so much at hand, most are written without asking for more.
+const ROOM: usize = 2000;
+
 /// An object that is being written, without its end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Object(String);
 
 impl Object {
-    /// For as much as most lines hold beside their beginning, and no more than malloc has at hand: glibc
-    /// tidies up whenever it is asked for 1024 bytes or more.
-    pub(super) fn with_room() -> Self {
-        Self(String::with_capacity(1000))
-    }
-
     /// In place of what is in this text.
     pub(super) fn within(mut text: String) -> Self {
         text.clear();
+        text.reserve(ROOM);
         text.push('{');
         Self(text)
     }
@@ -32,7 +30,13 @@ impl Object {
     /// The same, cut where it would take more octets.
     pub(super) fn text_within(&mut self, name: &str, value: &str, most: usize) {
         self.name(name);
-        quote(value, most, &mut self.0);
+        Quoted::new(&mut self.0, most).text(value);
+    }
+
+    /// The same of what something displays.
+    pub(super) fn shown(&mut self, name: &str, value: &dyn Display, most: usize) {
+        self.name(name);
+        Quoted::new(&mut self.0, most).shown(value);
     }
 
     pub(super) fn number(&mut self, name: &str, value: i64) {
@@ -45,29 +49,29 @@ impl Object {
         self.0.push_str(if value { "true" } else { "false" });
     }
 
-    pub(super) fn texts(&mut self, name: &str, values: impl Iterator<Item = String>) {
-        self.name(name);
-        self.list(values, |value, out| quote(&value, MAX_ITEM, out));
-    }
-
     pub(super) fn object(&mut self, name: &str, members: impl FnOnce(&mut Self)) {
         self.name(name);
         self.braces(members);
     }
 
-    /// A list of objects; `items` writes each with [`Object::item`].
-    pub(super) fn objects(&mut self, name: &str, items: impl FnOnce(&mut Self)) {
+    /// A list; `items` writes each with [`Object::item`] or [`Object::item_text`].
+    pub(super) fn list(&mut self, name: &str, items: impl FnOnce(&mut Self)) {
         self.name(name);
         self.0.push('[');
         items(self);
         self.0.push(']');
     }
 
+    /// In a list, an object.
     pub(super) fn item(&mut self, members: impl FnOnce(&mut Self)) {
-        if !self.0.ends_with('[') {
-            self.0.push(',');
-        }
+        self.comma('[');
         self.braces(members);
+    }
+
+    /// In a list, a text.
+    pub(super) fn item_text(&mut self, value: &dyn Display) {
+        self.comma('[');
+        Quoted::new(&mut self.0, MAX_ITEM).shown(value);
     }
 
     fn braces(&mut self, members: impl FnOnce(&mut Self)) {
@@ -81,75 +85,107 @@ impl Object {
         self.0.len()
     }
 
-    /// The members of one that was begun [`Object::within`] a text, and of another, as one line.
-    pub(super) fn line_with(mut self, others: &Self) -> String {
-        if !self.0.ends_with('{') && !others.0.is_empty() {
-            self.0.push(',');
+    /// Takes away what came after so many octets.
+    pub(super) fn truncate(&mut self, octets: usize) {
+        self.0.truncate(octets);
+    }
+
+    /// The members of another one, which was not begun [`Object::within`] a text.
+    pub(super) fn members(&mut self, others: &Self) {
+        if !others.0.is_empty() {
+            self.comma('{');
+            self.0.push_str(&others.0);
         }
-        self.0.push_str(&others.0);
+    }
+
+    /// As a line.
+    pub(super) fn line(mut self) -> String {
         self.0.push_str("}\n");
         self.0
     }
 
     fn name(&mut self, name: &str) {
-        // No value ends so.
-        if !self.0.is_empty() && !self.0.ends_with('{') {
-            self.0.push(',');
-        }
+        self.comma('{');
         // Names are ours, and plain.
         self.0.push('"');
         self.0.push_str(name);
         self.0.push_str("\":");
     }
 
-    fn list<T>(&mut self, values: impl Iterator<Item = T>, write: impl Fn(T, &mut String)) {
-        self.0.push('[');
-        for (index, value) in values.enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            write(value, &mut self.0);
+    /// Unless this is the first one: no value ends as what it stands in begins.
+    fn comma(&mut self, begin: char) {
+        if !self.0.is_empty() && !self.0.ends_with(begin) {
+            self.0.push(',');
         }
-        self.0.push(']');
     }
 }
 
 /// A string (RFC 8259 section 7). What a terminal would obey, or not show, is escaped too.
-fn quote(text: &str, most: usize, out: &mut String) {
-    let end = out.len().saturating_add(most);
-    out.push('"');
-    // Nearly every text is plain; to look at all of it is quick, because nothing is branched on.
-    let is_plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
-    if is_plain && text.len() <= end.saturating_sub(out.len()) {
-        out.push_str(text);
-    } else {
-        quote_slowly(text, end, out);
+struct Quoted<'a> {
+    out: &'a mut String,
+    /// There it is cut.
+    end: usize,
+    is_cut: bool,
+}
+
+impl<'a> Quoted<'a> {
+    fn new(out: &'a mut String, most: usize) -> Self {
+        out.push('"');
+        let end = out.len().saturating_add(most);
+        Self { out, end, is_cut: false }
     }
-    out.push('"');
+
+    fn text(mut self, text: &str) {
+        self.add(text);
+        self.out.push('"');
+    }
+
+    fn shown(mut self, value: &dyn Display) {
+        // Nothing is lost: to add cannot fail, and a value that says it failed has said what it could.
+        let _ = write!(self, "{value}");
+        self.out.push('"');
+    }
+
+    fn add(&mut self, text: &str) {
+        // Nearly every text is plain; to look at all of it is quick, because nothing is branched on.
+        let is_plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+        if is_plain && !self.is_cut && text.len() <= self.end.saturating_sub(self.out.len()) {
+            self.out.push_str(text);
+        } else {
+            self.add_slowly(text);
+        }
+    }
+
+    fn add_slowly(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() && !self.is_cut {
+            let plain = rest.bytes().take_while(|byte| is_plain(*byte)).count();
+            let fits = plain.min(self.end.saturating_sub(self.out.len()));
+            let (copied, more) = rest.split_at(fits);
+            self.out.push_str(copied);
+            rest = more;
+            let Some(c) = rest.chars().next() else { break };
+            let before = self.out.len();
+            escape(c, self.out);
+            if self.out.len() > self.end {
+                self.out.truncate(before);
+                self.out.push_str("...");
+                self.is_cut = true;
+            }
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        }
+    }
+}
+
+impl Write for Quoted<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.add(text);
+        Ok(())
+    }
 }
 
 fn is_plain(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\')
-}
-
-fn quote_slowly(text: &str, end: usize, out: &mut String) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let plain = rest.bytes().take_while(|byte| is_plain(*byte)).count();
-        let fits = plain.min(end.saturating_sub(out.len()));
-        let (copied, more) = rest.split_at(fits);
-        out.push_str(copied);
-        rest = more;
-        let Some(c) = rest.chars().next() else { break };
-        let before = out.len();
-        escape(c, out);
-        if out.len() > end {
-            out.truncate(before);
-            out.push_str("...");
-            break;
-        }
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
-    }
 }
 
 fn escape(c: char, out: &mut String) {

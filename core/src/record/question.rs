@@ -1,11 +1,12 @@
 //! What was asked, as far as a line says it.
 
+use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use data_encoding::BASE64;
 
-use super::Detail;
 use super::line::Object;
+use super::members::Detail;
 use crate::certificate::CertificateName;
 use crate::key::Key;
 use crate::protocol::Protocol;
@@ -51,24 +52,29 @@ impl<'a> From<&'a Query> for Question<'a> {
 impl Question<'_> {
     /// Whom it is about, for people.
     pub(super) fn peer(&self) -> String {
-        let names = self.shown_names(4);
+        let mut text = String::new();
+        self.names(4, &mut |name| {
+            let comma = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{comma}{name}");
+        });
         match self.locator {
-            Some(locator) if names.is_empty() => locator.to_string(),
-            _ => names.join(", "),
+            Some(locator) if text.is_empty() => locator.to_string(),
+            _ => text,
         }
     }
 
-    fn shown_names(&self, most: usize) -> Vec<String> {
+    /// Gives away the names, and no more than so many.
+    fn names(&self, most: usize, give: &mut dyn FnMut(&dyn Display)) {
         match self.peer {
             Peer::Expected(expected) => {
-                let hosts = expected.hosts.iter().map(ToString::to_string);
-                let address = expected.address.map(|address| address.to_string());
-                let email = expected.email.as_ref().map(ToString::to_string);
-                hosts.chain(address).chain(email).take(most).collect()
+                let hosts = expected.hosts.iter().map(|host| host as &dyn Display);
+                let address = expected.address.iter().map(|address| address as &dyn Display);
+                let email = expected.email.iter().map(|email| email as &dyn Display);
+                hosts.chain(address).chain(email).take(most).for_each(give);
             }
             Peer::Claimed => {
                 let names = self.names.unwrap_or_default().iter();
-                names.map(ToString::to_string).take(most).collect()
+                names.take(most).for_each(|name| give(name));
             }
         }
     }
@@ -76,12 +82,12 @@ impl Question<'_> {
     pub(super) fn write(&self, object: &mut Object, detail: Detail) {
         object.text("role", self.role.as_str());
         let kind = if *self.peer == Peer::Claimed { "claimed" } else { "expected" };
-        object.texts(kind, self.shown_names(detail.names()).into_iter());
+        object.list(kind, |list| self.names(detail.names(), &mut |name| list.item_text(name)));
         if let Some(protocol) = self.protocol {
             object.text_within("protocol", protocol.as_str(), detail.text());
         }
         if let Some(locator) = self.locator {
-            object.text("address", &locator.to_string());
+            object.shown("address", &locator, usize::MAX);
         }
         if let Some(port) = self.port {
             object.number("port", port.into());
@@ -90,7 +96,7 @@ impl Question<'_> {
             object.text_within("application", application, detail.text());
         }
         if let Some(key) = self.key {
-            object.text("key", &key.hash().to_string());
+            object.text("key", &key.hash().to_text());
             // A certificate is kept beside the record; a key without one is nowhere else.
             if self.names.is_none() && key.spki().len() <= 4096 {
                 object.text("spki", &BASE64.encode(key.spki()));

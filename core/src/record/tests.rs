@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::crypto::NoCrypto;
-use crate::key::Key;
+use crate::decide::Fault;
+use crate::key::{Key, KeyHash};
 use crate::peer::HostName;
 use crate::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
-use crate::verdict::{Case, Reason, Trace};
+use crate::verdict::{Case, Finding, Node, Reason, Trace};
 
 fn query() -> Query {
     let spki = data_encoding::BASE64
@@ -75,7 +76,8 @@ fn stamp() -> Stamp<'static> {
 }
 
 fn written(query: &Query, verdict: &Verdict, circumstances: &Circumstances<'_>) -> Value {
-    read(&line(Some(&Question::from(query)), verdict, circumstances, &stamp()))
+    let question = Question::from(query);
+    read(&Told::Now(Some(&question), circumstances).line(verdict, &stamp(), String::new()))
 }
 
 fn read(line: &str) -> Value {
@@ -116,7 +118,8 @@ fn a_line_says_what_the_program_itself_found() {
         why: "self-signed".into(),
     };
     let key = KeyHash([0; 32]);
-    let anchor = Some(Anchor { subject: "CN=\u{85}R\u{2028}", key });
+    let key = key.to_string();
+    let anchor = Some(Anchor { subject: "CN=\u{85}R\u{2028}", key: &key });
     let about = Circumstances { native: &native, anchor, level: Level::Store, ..circumstances() };
     let line = written(&query(), &verdict(String::new(), 0), &about);
     assert_eq!(line["native"]["says"], "refuses");
@@ -124,7 +127,7 @@ fn a_line_says_what_the_program_itself_found() {
     assert_eq!(line["native"]["faults"], faults);
     assert_eq!(line["native"]["why"], "self-signed");
     assert_eq!(line["anchor"]["subject"], "CN=\u{85}R\u{2028}");
-    assert_eq!(line["anchor"]["key"], key.to_string());
+    assert_eq!(line["anchor"]["key"], key);
     assert_eq!(line["level"], "store");
 }
 
@@ -132,7 +135,8 @@ fn a_line_says_what_the_program_itself_found() {
 fn where_nothing_could_be_asked_a_line_says_so_much() {
     let verdict = Verdict::cannot_decide("no policy");
     let about = Circumstances { policy: None, enforced: false, ..circumstances() };
-    let line = read(&line(None, &verdict, &about, &Stamp { dropped: 3, ..stamp() }));
+    let stamp = Stamp { dropped: 3, ..stamp() };
+    let line = read(&Told::Now(None, &about).line(&verdict, &stamp, String::new()));
     assert_eq!(line["code"], "cannot-decide");
     assert_eq!(line["enforced"], false);
     assert_eq!(line["dropped"], 3);
@@ -148,11 +152,12 @@ fn what_became_of_a_first_key_is_said_at_the_end() {
     };
     let draft = Draft::new(None, &verdict, &circumstances());
     let first = Stamp { first: true, chain: Some("00ff"), ..stamp() };
-    let kept = read(&draft.line(&verdict, &first, "of before".into()));
+    let kept = read(&Told::Later(&draft).line(&verdict, &first, "of before".into()));
     assert_eq!((&kept["verdict"], &kept["first"]), (&"accept".into(), &true.into()));
     assert_eq!(kept["chain"], "00ff");
     let lost = Verdict::refused(Reason::NotRemembered("full".into()));
-    assert_eq!(read(&draft.line(&lost, &stamp(), String::new()))["code"], "not-remembered");
+    let lost = Told::Later(&draft).line(&lost, &stamp(), String::new());
+    assert_eq!(read(&lost)["code"], "not-remembered");
 }
 
 #[test]
@@ -162,11 +167,10 @@ fn what_would_hold_is_said_where_it_is_another_thing() {
     let says = |outcome: &Outcome, would: &Outcome| {
         let (outcome, would) = (outcome.clone(), Some(would.clone()));
         let verdict = Verdict { outcome, would, trace: Trace::default() };
-        let draft = Draft::new(None, &verdict, &circumstances());
-        (
-            read(&draft.line(&verdict, &stamp(), String::new()))["would"].clone(),
-            draft.sentence(&verdict),
-        )
+        let about = circumstances();
+        let told = Told::Now(None, &about);
+        let line = read(&told.line(&verdict, &stamp(), String::new()));
+        (line["would"].clone(), told.sentence(&verdict))
     };
     assert_eq!(says(&accepted, &accepted).0, Value::Null);
     let (would, sentence) = says(&accepted, &refused);

@@ -22,7 +22,7 @@ use peerkey::question::{self, Presented};
 use peerkey_core::decide::{Application, Fault};
 use peerkey_core::key::KeyHash;
 use peerkey_core::query::{Fact, Query, Role};
-use peerkey_core::record::{Anchor, Circumstances, Level, Stamp, line};
+use peerkey_core::record::{Anchor, Circumstances, Level, Stamp, Told};
 
 use crate::lab::{Ca, Lab};
 
@@ -160,7 +160,7 @@ impl<'l> Scribe<'l> {
         let program = Program::Stated(deed.native.clone());
         let answer = inquiry::ask(&policy, &query, &program, &crypto, None).unwrap();
         let chain = deed.keeps_chain.then(|| self.keep(&ders));
-        let key = deed.anchor.map(|(_, pem)| key_of(pem));
+        let key = deed.anchor.map(|(_, pem)| key_of(pem).to_text());
         let circumstances = Circumstances {
             pid: 4711,
             uid: own_uid(),
@@ -168,7 +168,10 @@ impl<'l> Scribe<'l> {
             policy: Some(&policy.meta().digest),
             level: Level::Handshake,
             native: &deed.native,
-            anchor: deed.anchor.zip(key).map(|((subject, _), key)| Anchor { subject, key }),
+            anchor: deed
+                .anchor
+                .zip(key.as_deref())
+                .map(|((subject, _), key)| Anchor { subject, key }),
         };
         let stamp = Stamp {
             id: &format!("id{number:014}"),
@@ -176,7 +179,9 @@ impl<'l> Scribe<'l> {
             chain: chain.as_deref(),
             ..Stamp::default()
         };
-        line(Some(&(&query).into()), &answer.verdict, &circumstances, &stamp)
+        let question = (&query).into();
+        let told = Told::Now(Some(&question), &circumstances);
+        told.line(&answer.verdict, &stamp, String::new())
     }
 
     fn keep(&self, ders: &[Vec<u8>]) -> String {

@@ -1,9 +1,10 @@
 //! The certificates that were presented, each chain once, under the hash of its content: a record can be
 //! decided again under another policy.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -32,11 +33,34 @@ const LONGEST_COMPARED: usize = 16 << 10;
 
 /// Which chains are there, as far as this process knows.
 pub(super) struct Chains {
-    known: Mutex<Recent<[u8; 32], Instant>>,
-    /// The one that was met last, and its hash: most programs meet one again and again.
-    last: Mutex<Option<(Vec<u8>, [u8; 32])>>,
+    known: Mutex<Recent<[u8; 32], Known>>,
+    /// The one that was met last: most programs meet one again and again.
+    last: Mutex<Option<Met>>,
     /// The folder, and beside which record it is.
     folder: Mutex<Option<[Arc<Folder>; 2]>>,
+}
+
+/// Since when a chain is known to be kept, and beside which record.
+#[derive(Clone)]
+struct Known {
+    at: Instant,
+    beside: Weak<Folder>,
+}
+
+impl Known {
+    fn is_of(&self, beside: &Arc<Folder>) -> bool {
+        std::ptr::eq(self.beside.as_ptr(), Arc::as_ptr(beside))
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() <= KNOWN
+    }
+}
+
+struct Met {
+    octets: Vec<u8>,
+    name: Arc<str>,
+    known: Known,
 }
 
 impl Chains {
@@ -50,42 +74,44 @@ impl Chains {
     pub(super) fn keep(
         &self,
         beside: &Arc<Folder>,
-        chain: &[&[u8]],
+        chain: &[Cow<'_, [u8]>],
         is_free: impl FnOnce() -> bool,
-    ) -> Option<String> {
+    ) -> Option<Arc<str>> {
+        if let Some(last) = soon(&self.last)
+            && let Some(met) = &*last
+            && met.known.is_of(beside)
+            && met.known.is_fresh()
+            && is_of(chain, &met.octets)
+        {
+            return Some(Arc::clone(&met.name));
+        }
         let octets: usize = chain.iter().map(|der| der.len()).sum();
         if octets == 0 || octets > LONGEST {
             return None;
         }
-        let hash = self.hash(chain, octets);
-        let name = HEXLOWER.encode(&hash);
-        let known = soon(&self.known).and_then(|known| known.get(&hash));
-        if known.is_none_or(|at| at.elapsed() > KNOWN) {
-            if !is_free() {
-                return known.map(|_| name);
-            }
-            store(&*self.folder(beside)?, &name, chain)?;
-            let forgotten = soon(&self.known).map(|mut known| known.put(hash, Instant::now()));
-            drop(forgotten);
-        }
-        Some(name)
-    }
-
-    fn hash(&self, chain: &[&[u8]], octets: usize) -> [u8; 32] {
-        if let Some(last) = soon(&self.last)
-            && let Some((_, hash)) = last.as_ref().filter(|(of, _)| is_of(chain, of))
-        {
-            return *hash;
-        }
         let mut hash = Sha256::new();
         chain.iter().for_each(|der| hash.update(der));
-        let hash = hash.finalize().into();
+        let hash: [u8; 32] = hash.finalize().into();
+        let name: Arc<str> = HEXLOWER.encode(&hash).into();
+        let known = soon(&self.known).and_then(|known| known.get(&hash));
+        let known = match known.filter(|known| known.is_of(beside)) {
+            Some(known) if known.is_fresh() => known,
+            // What was there may still be.
+            known if !is_free() => return known.map(|_| name),
+            _ => {
+                store(&*self.folder(beside)?, &name, chain)?;
+                let now = Known { at: Instant::now(), beside: Arc::downgrade(beside) };
+                let forgotten = soon(&self.known).map(|mut known| known.put(hash, now.clone()));
+                drop(forgotten);
+                now
+            }
+        };
         if octets <= LONGEST_COMPARED {
-            let met = Some((chain.concat(), hash));
+            let met = Some(Met { octets: chain.concat(), name: Arc::clone(&name), known });
             let before = soon(&self.last).map(|mut last| std::mem::replace(&mut *last, met));
             drop(before);
         }
-        hash
+        Some(name)
     }
 
     /// Kept, because folders stay open.
@@ -101,12 +127,12 @@ impl Chains {
 }
 
 /// Whether these are all the octets of a chain.
-fn is_of(chain: &[&[u8]], octets: &[u8]) -> bool {
-    let rest = chain.iter().try_fold(octets, |rest, der| rest.strip_prefix(*der));
+fn is_of(chain: &[Cow<'_, [u8]>], octets: &[u8]) -> bool {
+    let rest = chain.iter().try_fold(octets, |rest, der| rest.strip_prefix(&**der));
     rest.is_some_and(<[u8]>::is_empty)
 }
 
-fn store(folder: &Folder, name: &str, chain: &[&[u8]]) -> Option<()> {
+fn store(folder: &Folder, name: &str, chain: &[Cow<'_, [u8]>]) -> Option<()> {
     if !folder.is_there().ok()? {
         folder.make().ok()?;
     }
@@ -155,7 +181,7 @@ pub(super) fn prune(folder: &Folder, most: usize, most_octets: i64) {
 }
 
 /// RFC 7468.
-fn pem(chain: &[&[u8]]) -> Vec<u8> {
+fn pem(chain: &[Cow<'_, [u8]>]) -> Vec<u8> {
     let mut out = Vec::new();
     for der in chain {
         let base64 = BASE64.encode(der);

@@ -13,11 +13,12 @@ mod stamp;
 mod tests;
 mod wire;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peerkey_core::record::{self, Draft, MAX_LINE, Stamp, Who};
+use peerkey_core::record::{self, MAX_LINE, Stamp, Told, Who};
 use peerkey_core::verdict::Verdict;
 
 use crate::fork::{PerProcess, process_id};
@@ -39,14 +40,16 @@ const TRIES: usize = 2;
 
 /// A decision to be recorded.
 pub struct Entry<'a> {
-    /// What was asked and found.
-    pub draft: &'a Draft,
+    /// What it was about.
+    pub told: Told<'a>,
+    /// The process's effective user of this moment.
+    pub uid: u32,
     /// What came of it.
     pub verdict: &'a Verdict,
     /// Whether the key was new, and is remembered now.
     pub first: bool,
     /// The certificates as they were presented, in DER, the peer's own first.
-    pub chain: &'a [&'a [u8]],
+    pub chain: &'a [Cow<'a, [u8]>],
 }
 
 /// The process's effective user.
@@ -115,7 +118,7 @@ impl Record {
 
     fn write_it(&self, books: &Books, entry: &Entry<'_>) {
         let process = self.process();
-        let file = self.file(process, books);
+        let file = self.file(process, books, entry.uid);
         let is_free = || !self.confined.is_so();
         let chain =
             file.as_ref().and_then(|file| process.chains.keep(file.folder(), entry.chain, is_free));
@@ -123,7 +126,7 @@ impl Record {
         let dropped = process.dropped.swap(0, Ordering::Relaxed);
         let stamp = Stamp { id: &id, millis, first: entry.first, chain: chain.as_deref(), dropped };
         let room = soon(&process.room).map(|mut room| std::mem::take(&mut *room));
-        let line = entry.draft.line(entry.verdict, &stamp, room.unwrap_or_default());
+        let line = entry.told.line(entry.verdict, &stamp, room.unwrap_or_default());
         let append = |file: &File| self.append(process, file, line.as_bytes());
         let mut kept = file.as_ref().is_some_and(|file| append(file));
         for _ in 0..TRIES {
@@ -132,7 +135,7 @@ impl Record {
             }
             // It was renamed, or its descriptor was taken away.
             process.forget();
-            kept = self.file(process, books).is_some_and(|file| append(&file));
+            kept = self.file(process, books, entry.uid).is_some_and(|file| append(&file));
         }
         let sent = self
             .wire
@@ -150,9 +153,10 @@ impl Record {
         let process = self.process();
         let (id, millis) = process.ids.next();
         let stamp = Stamp { id: &id, millis, first: false, chain: None, dropped: 0 };
-        let who = Who { application, uid: user(), pid: process_id() };
+        let uid = user();
+        let who = Who { application, uid, pid: process_id() };
         let line = record::event(event, words, &who, &stamp);
-        let file = self.file(process, books);
+        let file = self.file(process, books, uid);
         let kept = file.is_some_and(|file| self.append(process, &file, line.as_bytes()));
         self.wire.tell(words, &line, kept);
         // SAFETY: as above.
@@ -169,9 +173,8 @@ impl Record {
         }
     }
 
-    /// The record of this moment's user; None where there can be none.
-    fn file(&self, process: &Process, books: &Books) -> Option<Arc<File>> {
-        let uid = user();
+    /// The record of this user, who is that of this moment; None where there can be none.
+    fn file(&self, process: &Process, books: &Books, uid: u32) -> Option<Arc<File>> {
         let known = soon(&process.place)?.clone().filter(|known| known.uid == uid);
         if let Some(Place { at, file, .. }) = &known {
             let is_there = file.as_ref().is_none_or(|file| file.is_in_place());

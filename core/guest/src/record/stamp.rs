@@ -1,5 +1,6 @@
 //! What names a line: 16 characters that no other line has.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,20 @@ use crate::fork::process_id;
 /// RFC 4648 section 6, in lower case.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const BITS: u32 = 48;
+
+const LENGTH: usize = 16;
+
+/// Such a name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Id([u8; LENGTH]);
+
+impl Deref for Id {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
 
 /// The names of one process: the second, and a number that starts anywhere and counts.
 pub(super) struct Ids(AtomicU64);
@@ -18,15 +33,17 @@ impl Ids {
     }
 
     /// A new one, and the milliseconds since 1970.
-    pub(super) fn next(&self) -> (String, i64) {
+    pub(super) fn next(&self) -> (Id, i64) {
         let number = self.0.fetch_add(1, Ordering::Relaxed) & ((1 << BITS) - 1);
         let (millis, _) = now();
         let value = u128::from(millis / 1000) << BITS | u128::from(number);
-        let digit = |place: u32| {
-            let index = (value >> (5 * place) & 31) as usize;
-            char::from(ALPHABET.get(index).copied().unwrap_or(b'a'))
-        };
-        ((0..16).rev().map(digit).collect(), i64::try_from(millis).unwrap_or(i64::MAX))
+        let mut id = Id([b'a'; LENGTH]);
+        let mut rest = value;
+        for digit in id.0.iter_mut().rev() {
+            *digit = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'a');
+            rest >>= 5;
+        }
+        (id, i64::try_from(millis).unwrap_or(i64::MAX))
     }
 }
 
@@ -59,6 +76,6 @@ mod tests {
         let ids: HashSet<_> =
             (0..10_000).flat_map(|_| [&one, &other]).map(|ids| ids.next().0).collect();
         assert_eq!(ids.len(), 20_000);
-        assert!(ids.iter().all(|id| id.len() == 16));
+        assert!(ids.iter().all(|id| id.len() == LENGTH));
     }
 }

@@ -78,7 +78,7 @@ impl Desk {
 
     /// The number of the open record.
     fn number(&self) -> i32 {
-        let file = self.record.file(self.record.process(), &self.books).unwrap();
+        let file = self.record.file(self.record.process(), &self.books, user()).unwrap();
         file.number()
     }
 }
@@ -89,7 +89,7 @@ fn reason(line: &Value) -> String {
 }
 
 fn write(books: &Books, record: &Record, why: &str, chain: &[Vec<u8>]) {
-    let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let chain: Vec<_> = chain.iter().map(Cow::from).collect();
     let verdict = Verdict::refused(Reason::CannotDecide(why.to_owned()));
     let about = Circumstances {
         pid: 1,
@@ -100,8 +100,9 @@ fn write(books: &Books, record: &Record, why: &str, chain: &[Vec<u8>]) {
         native: &Application::NotAsked,
         anchor: None,
     };
-    let draft = Draft::new(None, &verdict, &about);
-    record.write(books, &Entry { draft: &draft, verdict: &verdict, first: false, chain: &chain });
+    let told = Told::Now(None, &about);
+    record
+        .write(books, &Entry { told, uid: user(), verdict: &verdict, first: false, chain: &chain });
 }
 
 fn mode(path: &Path) -> u32 {
@@ -409,6 +410,23 @@ fn a_chain_is_kept_once_under_its_hash() {
     assert!(
         pem.starts_with("-----BEGIN CERTIFICATE-----\nMAEC\n-----END CERTIFICATE-----\n-----B")
     );
+}
+
+#[test]
+fn a_chain_is_kept_beside_the_record_of_each_user() {
+    let chains = Chains::new();
+    let chain = [Cow::Borrowed(&[0x30; 100][..])];
+    let users = [temporary("record-one-user"), temporary("record-another")];
+    let folders = users.each_ref().map(|dir| Arc::new(Folder::own(dir)));
+    for _ in 0..2 {
+        for (dir, folder) in users.iter().zip(&folders) {
+            let name = chains.keep(folder, &chain, || true).unwrap();
+            assert!(dir.join("chains").join(&*name).exists());
+        }
+    }
+    // What is there stays known where nothing can be made any more.
+    assert!(chains.keep(&folders[1], &chain, || false).is_some());
+    assert!(chains.keep(&folders[1], &[Cow::Borrowed(&[1][..])], || false).is_none());
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
 
 fn priority(entry: &Entry<'_>) -> u8 {
     match entry.verdict.outcome() {
-        Outcome::Reject(_) if entry.draft.is_enforced() => WARNING,
+        Outcome::Reject(_) if entry.told.is_enforced() => WARNING,
         Outcome::Reject(_) => NOTICE,
         Outcome::Accept(_) if matches!(entry.verdict.would(), Some(Outcome::Reject(_))) => NOTICE,
         Outcome::Accept(_) => INFORMATIONAL,
@@ -187,8 +187,8 @@ fn for_journal(entry: &Entry<'_>, stamp: &Stamp<'_>, line: &str) -> Vec<u8> {
         message.extend_from_slice(value.as_bytes());
         message.push(b'\n');
     };
-    let (draft, verdict) = (entry.draft, entry.verdict);
-    field("MESSAGE", &draft.sentence(verdict));
+    let (told, verdict) = (entry.told, entry.verdict);
+    field("MESSAGE", &told.sentence(verdict));
     field("PRIORITY", &priority(entry).to_string());
     field("SYSLOG_IDENTIFIER", "peerkey");
     field("SYSLOG_FACILITY", &FACILITY.to_string());
@@ -204,8 +204,8 @@ fn for_journal(entry: &Entry<'_>, stamp: &Stamp<'_>, line: &str) -> Vec<u8> {
         field("PEERKEY_WOULD", "reject");
         field("PEERKEY_WOULD_CODE", reason.code());
     }
-    field("PEERKEY_ENFORCED", if draft.is_enforced() { "1" } else { "0" });
-    for (name, value) in [("PEERKEY_PEER", draft.peer()), ("PEERKEY_PROTOCOL", draft.protocol())] {
+    field("PEERKEY_ENFORCED", if told.is_enforced() { "1" } else { "0" });
+    for (name, value) in [("PEERKEY_PEER", &*told.peer()), ("PEERKEY_PROTOCOL", told.protocol())] {
         if !value.is_empty() {
             field(name, value);
         }

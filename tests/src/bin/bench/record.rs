@@ -10,8 +10,9 @@ use crate::tls::{BANK, Chain, Kind};
 use crate::turns::{in_turns, of_workers};
 use crate::worker::{Task, Worker};
 
-/// A process writes 200 lines at once, and then few a second: so many are measured in each.
-const PROCESSES: usize = 24;
+/// A process writes 200 lines at once, and then few a second: so many are measured in each. One process is
+/// faster or slower than another by as much as a line costs: it takes many.
+const PROCESSES: usize = 60;
 const ASKED: usize = 8;
 const HANDSHAKES: usize = 20;
 const FIRSTS: usize = 80;
@@ -31,22 +32,44 @@ pub(crate) fn measure() -> Vec<Figure> {
         "version = 1\n[authority.devices]\nkind = 'tofu'\npeers = ['{BANK}']\n\
          [[rule]]\npeers = ['{BANK}']\naccept = {{ any = ['devices'] }}\n"
     );
+    let [none, all] = &every(&pin);
+    let decision = decisions("a decision, log = \"all\"", [none, all]);
     vec![
-        decisions("a decision, log = \"all\"", &every(&pin)).limit(Limit::Most(15.0)),
+        decision.limit(Limit::Most(15.0)),
+        appends(none, line_of(all)),
         // With "none" nothing is decided there.
-        decisions("the shipped policy, log = \"all\"", &every(shipped)),
+        decisions("the shipped policy, log = \"all\"", every(shipped).each_ref()),
         first_uses(&["none", "refused"].map(|log| site(log, &remembers))),
     ]
 }
 
 /// Handshakes of which each leaves a line, beside handshakes that leave none.
-fn decisions(what: &str, sites: &[Site; 2]) -> Figure {
-    let start = |site| Worker::start(site, Kind::Ec, Peerkey::On, Task::Handshakes(HANDSHAKES));
-    let pair = |_| of_workers(ASKED, sites.each_ref().map(start));
+fn decisions(what: &str, sites: [&Site; 2]) -> Figure {
+    let handshakes = Task::Handshakes(HANDSHAKES);
+    let figure = side_by_side(what, sites.map(|site| (site, handshakes)));
+    assert!(line_of(sites[1]) > 0);
+    figure
+}
+
+/// The share of that which is the kernel's: the program itself appends lines of the same length, and
+/// peerkey none.
+fn appends(site: &Site, octets: usize) -> Figure {
+    let tasks = [Task::Handshakes(HANDSHAKES), Task::AppendingHandshakes(HANDSHAKES, octets)];
+    let what = format!("fstat(2) and write(2) of {octets} octets alone, log = \"none\"");
+    side_by_side(&what, tasks.map(|task| (site, task)))
+}
+
+fn side_by_side(what: &str, tasks: [(&Site, Task); 2]) -> Figure {
+    let start = |(site, task)| Worker::start(site, Kind::Ec, Peerkey::On, task);
+    let pair = |_| of_workers(ASKED, tasks.map(start));
     let rounds: Vec<_> = (0..PROCESSES).flat_map(pair).collect();
-    let file = fs::metadata(sites[1].path("state/uid/0/record.jsonl")).expect("a record");
-    assert!(file.len() > 0);
     figure(what, &rounds)
+}
+
+/// The length of the last line of a site's record.
+fn line_of(site: &Site) -> usize {
+    let record = fs::read_to_string(site.path("state/uid/0/record.jsonl")).expect("a record");
+    record.lines().next_back().map_or(0, |line| line.len() + 1)
 }
 
 /// The first decision of a process, in which a key and a chain are remembered for the first time.

@@ -1,7 +1,9 @@
 //! Processes of this program that do one thing when they are told to, with peerkey or without.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
@@ -22,6 +24,8 @@ pub(crate) struct Worker {
 pub(crate) enum Task {
     /// So many handshakes: the CPU time of one, in microseconds.
     Handshakes(usize),
+    /// The same, and after each the program itself appends so many octets to a file.
+    AppendingHandshakes(usize, usize),
     /// The same, each with certificates that nobody remembers.
     FreshHandshakes(usize),
     /// So many handshakes on each of so many threads: how many a second.
@@ -41,6 +45,7 @@ impl Task {
         };
         match self {
             Self::Handshakes(count) => words("handshakes", &[count]),
+            Self::AppendingHandshakes(count, octets) => words("appending", &[count, octets]),
             Self::FreshHandshakes(count) => words("fresh", &[count]),
             Self::Threads(threads, count) => words("threads", &[threads, count]),
             Self::First => words("first", &[]),
@@ -80,8 +85,12 @@ pub(crate) fn work(words: &[&str]) {
     let (folder, numbers) = (Path::new(words[0]), &words[2..]);
     let number = |at: usize| numbers[at].parse::<usize>().unwrap();
     match words[1] {
-        "handshakes" => answer(in_turn(Pair::new(folder, false), number(0))),
-        "fresh" => answer(in_turn(Pair::new(folder, true), number(0))),
+        "handshakes" => answer(in_turn(Pair::new(folder, false), number(0), || {})),
+        "appending" => {
+            let append = appending(&folder.with_extension("appended"), number(1));
+            answer(in_turn(Pair::new(folder, false), number(0), append));
+        }
+        "fresh" => answer(in_turn(Pair::new(folder, true), number(0), || {})),
         "threads" => answer(on_threads(folder, number(0), number(1))),
         "first" => answer(first(folder)),
         "meetings" => answer(meetings(folder, number(0) == 1, number(1))),
@@ -95,11 +104,26 @@ fn answer(mut task: impl FnMut() -> f64) {
     }
 }
 
-fn in_turn(mut pair: Pair, count: usize) -> impl FnMut() -> f64 {
+fn in_turn(mut pair: Pair, count: usize, mut after_each: impl FnMut()) -> impl FnMut() -> f64 {
     move || {
         let start = cpu_time();
-        (0..count).for_each(|_| pair.handshake());
+        for _ in 0..count {
+            pair.handshake();
+            after_each();
+        }
         (cpu_time() - start) / count as f64
+    }
+}
+
+/// What no record can do without: to see that the file is the right one, and to write a line at its end.
+fn appending(path: &Path, octets: usize) -> impl FnMut() + use<> {
+    let mut file = File::options().append(true).create(true).open(path).unwrap();
+    let line = vec![b'x'; octets];
+    move || {
+        let mut stat = MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: an open file, and room for the result.
+        assert_eq!(unsafe { libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) }, 0);
+        assert_eq!(file.write(&line).unwrap(), octets);
     }
 }
 
