@@ -13,17 +13,20 @@ endif
 FUZZ_SECONDS ?= 600
 SOAK_SECONDS ?= 600
 
-.PHONY: help build test table demo bench soak fuzz fmt lint check install-deps rust build-deps test-deps
+.PHONY: help build test table demo bench layout soak fuzz fmt lint check install-deps rust build-deps test-deps
 .PHONY: pages deb rpm test-packages test-machine package-deps machine-deps
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-# Apart, because cargo gives packages that are built together each other's features.
+# Apart, because cargo gives packages that are built together each other's features. The linker puts together
+# what runs in every process; the GNU one and LLVM's can. With another one: make build FIRST=
+FIRST ?= first.ld
+first = $(if $(FIRST),-Clink-arg=-T '-Clink-arg=$(CURDIR)/$(strip $(1))/$(FIRST)')
 build: rust build-deps ## target/release: peerkey, libpeerkey_openssl.so and libpeerkey_nss.so
 	$(CARGO) build --release --locked --package peerkey
-	$(CARGO) build --release --locked --package peerkey-openssl
-	$(CARGO) build --release --locked --package peerkey-nss
+	$(CARGO) rustc --release --locked --package peerkey-openssl --lib -- $(call first, openssl-provider)
+	$(CARGO) rustc --release --locked --package peerkey-nss --lib -- $(call first, nss-module)
 
 test: rust test-deps ## everything: unit tests, and real programs against real servers
 	$(CARGO) build --locked --package peerkey
@@ -41,6 +44,15 @@ demo: build test-deps ## a table of programs that follow one policy
 bench: build test-deps ## what peerkey costs, beside the same without it: tests/docs/speed.md
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
 	@target/release/bench
+
+layout: rust test-deps ## which functions of the libraries the linker puts together, written anew
+	for package in peerkey-openssl peerkey-nss; do CARGO_PROFILE_RELEASE_STRIP=none $(CARGO) build --release \
+		--locked --target-dir target/layout --package $$package || exit; done
+	$(CARGO) build --release --locked --package peerkey
+	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin layout
+	PEERKEY_PROVIDER=$(CURDIR)/target/layout/release/libpeerkey_openssl.so \
+		PEERKEY_NSS_MODULE=$(CURDIR)/target/layout/release/libpeerkey_nss.so target/release/layout
+	touch openssl-provider/src/lib.rs nss-module/src/lib.rs
 
 soak: build test-deps ## nginx under load for SOAK_SECONDS, a new policy in each
 	$(CARGO) build --release --locked --quiet --package peerkey-tests --bin bench
