@@ -70,6 +70,14 @@ impl Site {
         module
     }
 
+    /// A copy of the command that every user may run, wherever it was built.
+    pub fn public_command(&self) -> PathBuf {
+        let program = self.path("peerkey");
+        fs::copy(artifacts::command(), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        program
+    }
+
     /// Has another library loaded in the provider's place.
     pub fn provider_module(&self, module: &Path) {
         self.provider_module_with(module, "");

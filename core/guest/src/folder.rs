@@ -16,7 +16,7 @@ use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-pub(crate) use descriptor::{Descriptor, again};
+pub(crate) use descriptor::{Descriptor, again, region};
 pub(crate) use own::OwnFile;
 
 /// Out of the way of hosts that count on low numbers.

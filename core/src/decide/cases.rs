@@ -7,7 +7,7 @@ mod known;
 mod store;
 mod unknown;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "source", feature = "pkix"))]
 pub(super) use claimed::MAX_CLAIMED_CASES;
 pub(super) use claimed::MAX_CLAIMED_NAMES;
 

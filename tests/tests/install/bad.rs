@@ -78,8 +78,7 @@ fn a_module_that_does_not_load() {
 fn without_rights_it_says_what_to_run() {
     let machine = Machine::new(PLAIN);
     // Wherever they were built, the other user may use these copies.
-    let (program, module) = (machine.site.path("peerkey"), machine.site.public_provider());
-    fs::copy(machine.site.peerkey().get_program(), &program).unwrap();
+    let (program, module) = (machine.site.public_command(), machine.site.public_provider());
     let install = || {
         let mut command = Command::new(&program);
         command.args(["install", "openssl", "--config"]).arg(&machine.file);

@@ -1,5 +1,6 @@
 //! Descriptors in a process that is somebody else's.
 
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -86,6 +87,17 @@ impl Drop for Descriptor {
             drop(unsafe { OwnedFd::from_raw_fd(number) });
         }
     }
+}
+
+/// A lock on octets of a file, as fcntl(2) takes it; a length of 0 is all that follow.
+pub(crate) fn region(kind: c_int, start: i64, length: i64) -> libc::flock {
+    // SAFETY: a plain structure, for which zeros are a value; `l_pid` has to be 0.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = start;
+    lock.l_len = length;
+    lock
 }
 
 /// A system call, again as long as signals interrupt it.

@@ -17,7 +17,7 @@ use rusqlite::ffi::{
     SQLITE_LOCK_SHARED, SQLITE_OK,
 };
 
-use crate::folder::{Descriptor, FileId, again};
+use crate::folder::{Descriptor, FileId, again, region};
 
 /// Where SQLite locks (os.h); no page is ever there.
 const PENDING: i64 = 0x4000_0000;
@@ -203,14 +203,4 @@ fn code_of(error: &io::Error, otherwise: c_int) -> c_int {
         Some(libc::ENOSPC | libc::EDQUOT) => SQLITE_FULL,
         _ => otherwise,
     }
-}
-
-fn region(kind: c_int, start: i64, length: i64) -> libc::flock {
-    // SAFETY: a plain structure, for which zeros are a value; `l_pid` has to be 0.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind as libc::c_short;
-    lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = start;
-    lock.l_len = length;
-    lock
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::folder::{Descriptor, Folder};
+use crate::folder::{Descriptor, Folder, region};
 
 /// The names of the file, and of those that were renamed: the last one goes.
 const NAMES: [&CStr; 5] =
@@ -175,10 +175,7 @@ impl File {
 
 /// A lock of the open file (F_OFD_SETLK, fcntl(2)), without waiting.
 fn lock(number: RawFd, kind: i32) -> bool {
-    // SAFETY: a plain structure, for which zeros are a value; `l_pid` has to be 0.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind as libc::c_short;
-    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    let lock = region(kind, 0, 0);
     // SAFETY: a lock to take, which is read.
     unsafe { libc::fcntl(number, libc::F_OFD_SETLK, &raw const lock) == 0 }
 }
