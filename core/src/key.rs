@@ -37,15 +37,6 @@ impl KeyHash {
         bytes.try_into().ok().map(Self)
     }
 
-    /// As it is displayed.
-    pub fn to_text(&self) -> String {
-        const PREFIX: &str = "sha256/";
-        let mut text = String::with_capacity(PREFIX.len() + BASE64.encode_len(self.0.len()));
-        text.push_str(PREFIX);
-        BASE64.encode_append(&self.0, &mut text);
-        text
-    }
-
     /// The hash as 64 hex digits.
     pub fn to_hex(&self) -> String {
         HEXLOWER.encode(&self.0)
@@ -54,7 +45,7 @@ impl KeyHash {
 
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
+        write!(f, "sha256/{}", BASE64.encode_display(&self.0))
     }
 }
 

@@ -66,19 +66,8 @@ pub struct Basis {
 
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, "; ", &self.authorities)?;
-        f.write_str(" by ")?;
-        list(f, ", ", &self.rules)
+        write!(f, "{} by {}", self.authorities.join("; "), self.rules.join(", "))
     }
-}
-
-fn list(f: &mut fmt::Formatter<'_>, between: &str, items: &[String]) -> fmt::Result {
-    let mut items = items.iter();
-    items.next().map_or(Ok(()), |first| f.write_str(first))?;
-    items.try_for_each(|item| {
-        f.write_str(between)?;
-        f.write_str(item)
-    })
 }
 
 /// Why a key is rejected. Texts from the peer are escaped already.

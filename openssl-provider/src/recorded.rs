@@ -100,9 +100,8 @@ impl<'d> Decided<'d> {
             if self.log().wants(verdict, false) && openssl.record.admits(!verdict.is_accept()) {
                 openssl.quietly(|| {
                     self.with_circumstances(|about| {
-                        let (told, uid) = (Told::Now(self.question.as_ref(), about), about.uid);
-                        let chain = &self.chain();
-                        let entry = Entry { told, uid, verdict, first: false, chain };
+                        let told = Told::Now(self.question.as_ref(), about);
+                        let entry = Entry { told, verdict, first: false, chain: &self.chain() };
                         openssl.record.write(&openssl.books, &entry);
                     });
                 });
@@ -137,7 +136,7 @@ impl<'d> Decided<'d> {
             policy: self.policy.map(|policy| policy.meta().digest.as_str()),
             level: self.level,
             native: self.native,
-            anchor: anchor.as_deref().map(|top| Anchor { subject: &top.subject, key: &top.key }),
+            anchor: anchor.as_deref().map(|top| Anchor { subject: &top.subject, key: top.key }),
         })
     }
 
@@ -205,7 +204,6 @@ impl Noted {
             if openssl.record.admits(lost.is_some()) {
                 let entry = Entry {
                     told: Told::Later(&self.draft),
-                    uid: user(),
                     verdict: &self.verdict,
                     first: lost.is_none(),
                     chain: &self.chain,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use peerkey_core::certificate::{Certificate, CertificateError};
 use peerkey_core::crypto::Crypto;
+use peerkey_core::key::KeyHash;
 use peerkey_guest::recent::{Recent, soon};
 
 use crate::certified::Certified;
@@ -28,8 +29,7 @@ pub(crate) struct Caches {
 pub(crate) struct Top {
     /// The subject, for people.
     pub(crate) subject: String,
-    /// The hash of its key, for people.
-    pub(crate) key: String,
+    pub(crate) key: KeyHash,
     /// What it is known again by: the subject, a DER Name, and the bits of the key.
     name: Vec<u8>,
     bits: Vec<u8>,
@@ -87,7 +87,7 @@ impl Caches {
             return Some(known);
         }
         let read = anchor.read().ok()?;
-        let key = read.key(crypto).ok()?.hash().to_text();
+        let key = read.key(crypto).ok()?.hash();
         let subject = read.subject_text().to_owned();
         let top = Arc::new(Top { subject, key, name: name.to_vec(), bits: bits.to_vec() });
         let before = soon(&self.top).map(|mut known| known.replace(Arc::clone(&top)));

@@ -60,7 +60,7 @@ fn write_so(
     if let Some(anchor) = circumstances.anchor {
         object.object("anchor", |object| {
             object.text_within("subject", anchor.subject, detail.text());
-            object.text("key", anchor.key);
+            object.shown("key", &anchor.key, usize::MAX);
         });
     }
     object.text(

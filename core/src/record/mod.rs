@@ -11,6 +11,7 @@ mod tests;
 mod told;
 
 use crate::decide::Application;
+use crate::key::KeyHash;
 use crate::verdict::{Outcome, Verdict};
 use line::Object;
 pub use question::Question;
@@ -96,8 +97,8 @@ pub struct Circumstances<'a> {
 pub struct Anchor<'a> {
     /// Its subject, for people.
     pub subject: &'a str,
-    /// Its key, as [`crate::key::KeyHash`] is written.
-    pub key: &'a str,
+    /// Its key.
+    pub key: KeyHash,
 }
 
 /// What is known of a line when it is written.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::crypto::NoCrypto;
 use crate::decide::Fault;
-use crate::key::{Key, KeyHash};
+use crate::key::Key;
 use crate::peer::HostName;
 use crate::query::{Evidence, ExpectedHost, ExpectedPeer, Fact, Peer, Query, Role};
 use crate::verdict::{Case, Finding, Node, Reason, Trace};
@@ -118,8 +118,7 @@ fn a_line_says_what_the_program_itself_found() {
         why: "self-signed".into(),
     };
     let key = KeyHash([0; 32]);
-    let key = key.to_string();
-    let anchor = Some(Anchor { subject: "CN=\u{85}R\u{2028}", key: &key });
+    let anchor = Some(Anchor { subject: "CN=\u{85}R\u{2028}", key });
     let about = Circumstances { native: &native, anchor, level: Level::Store, ..circumstances() };
     let line = written(&query(), &verdict(String::new(), 0), &about);
     assert_eq!(line["native"]["says"], "refuses");
@@ -127,7 +126,7 @@ fn a_line_says_what_the_program_itself_found() {
     assert_eq!(line["native"]["faults"], faults);
     assert_eq!(line["native"]["why"], "self-signed");
     assert_eq!(line["anchor"]["subject"], "CN=\u{85}R\u{2028}");
-    assert_eq!(line["anchor"]["key"], key);
+    assert_eq!(line["anchor"]["key"], key.to_string());
     assert_eq!(line["level"], "store");
 }
 

@@ -160,7 +160,7 @@ impl<'l> Scribe<'l> {
         let program = Program::Stated(deed.native.clone());
         let answer = inquiry::ask(&policy, &query, &program, &crypto, None).unwrap();
         let chain = deed.keeps_chain.then(|| self.keep(&ders));
-        let key = deed.anchor.map(|(_, pem)| key_of(pem).to_text());
+        let key = deed.anchor.map(|(_, pem)| key_of(pem));
         let circumstances = Circumstances {
             pid: 4711,
             uid: own_uid(),
@@ -168,10 +168,7 @@ impl<'l> Scribe<'l> {
             policy: Some(&policy.meta().digest),
             level: Level::Handshake,
             native: &deed.native,
-            anchor: deed
-                .anchor
-                .zip(key.as_deref())
-                .map(|((subject, _), key)| Anchor { subject, key }),
+            anchor: deed.anchor.zip(key).map(|((subject, _), key)| Anchor { subject, key }),
         };
         let stamp = Stamp {
             id: &format!("id{number:014}"),

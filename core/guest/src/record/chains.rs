@@ -48,8 +48,8 @@ struct Known {
 }
 
 impl Known {
-    fn is_of(&self, beside: &Arc<Folder>) -> bool {
-        std::ptr::eq(self.beside.as_ptr(), Arc::as_ptr(beside))
+    fn is_beside(&self, record: &Arc<Folder>) -> bool {
+        std::ptr::eq(self.beside.as_ptr(), Arc::as_ptr(record))
     }
 
     fn is_fresh(&self) -> bool {
@@ -79,7 +79,7 @@ impl Chains {
     ) -> Option<Arc<str>> {
         if let Some(last) = soon(&self.last)
             && let Some(met) = &*last
-            && met.known.is_of(beside)
+            && met.known.is_beside(beside)
             && met.known.is_fresh()
             && is_of(chain, &met.octets)
         {
@@ -94,7 +94,7 @@ impl Chains {
         let hash: [u8; 32] = hash.finalize().into();
         let name: Arc<str> = HEXLOWER.encode(&hash).into();
         let known = soon(&self.known).and_then(|known| known.get(&hash));
-        let known = match known.filter(|known| known.is_of(beside)) {
+        let known = match known.filter(|known| known.is_beside(beside)) {
             Some(known) if known.is_fresh() => known,
             // What was there may still be.
             known if !is_free() => return known.map(|_| name),

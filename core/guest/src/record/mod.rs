@@ -42,8 +42,6 @@ const TRIES: usize = 2;
 pub struct Entry<'a> {
     /// What it was about.
     pub told: Told<'a>,
-    /// The process's effective user of this moment.
-    pub uid: u32,
     /// What came of it.
     pub verdict: &'a Verdict,
     /// Whether the key was new, and is remembered now.
@@ -118,7 +116,7 @@ impl Record {
 
     fn write_it(&self, books: &Books, entry: &Entry<'_>) {
         let process = self.process();
-        let file = self.file(process, books, entry.uid);
+        let file = self.file(process, books);
         let is_free = || !self.confined.is_so();
         let chain =
             file.as_ref().and_then(|file| process.chains.keep(file.folder(), entry.chain, is_free));
@@ -135,7 +133,7 @@ impl Record {
             }
             // It was renamed, or its descriptor was taken away.
             process.forget();
-            kept = self.file(process, books, entry.uid).is_some_and(|file| append(&file));
+            kept = self.file(process, books).is_some_and(|file| append(&file));
         }
         let sent = self
             .wire
@@ -153,10 +151,9 @@ impl Record {
         let process = self.process();
         let (id, millis) = process.ids.next();
         let stamp = Stamp { id: &id, millis, first: false, chain: None, dropped: 0 };
-        let uid = user();
-        let who = Who { application, uid, pid: process_id() };
+        let who = Who { application, uid: user(), pid: process_id() };
         let line = record::event(event, words, &who, &stamp);
-        let file = self.file(process, books, uid);
+        let file = self.file(process, books);
         let kept = file.is_some_and(|file| self.append(process, &file, line.as_bytes()));
         self.wire.tell(words, &line, kept);
         // SAFETY: as above.
@@ -173,8 +170,9 @@ impl Record {
         }
     }
 
-    /// The record of this user, who is that of this moment; None where there can be none.
-    fn file(&self, process: &Process, books: &Books, uid: u32) -> Option<Arc<File>> {
+    /// The record of this moment's user; None where there can be none.
+    fn file(&self, process: &Process, books: &Books) -> Option<Arc<File>> {
+        let uid = user();
         let known = soon(&process.place)?.clone().filter(|known| known.uid == uid);
         if let Some(Place { at, file, .. }) = &known {
             let is_there = file.as_ref().is_none_or(|file| file.is_in_place());

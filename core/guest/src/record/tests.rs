@@ -78,7 +78,7 @@ impl Desk {
 
     /// The number of the open record.
     fn number(&self) -> i32 {
-        let file = self.record.file(self.record.process(), &self.books, user()).unwrap();
+        let file = self.record.file(self.record.process(), &self.books).unwrap();
         file.number()
     }
 }
@@ -101,8 +101,7 @@ fn write(books: &Books, record: &Record, why: &str, chain: &[Vec<u8>]) {
         anchor: None,
     };
     let told = Told::Now(None, &about);
-    record
-        .write(books, &Entry { told, uid: user(), verdict: &verdict, first: false, chain: &chain });
+    record.write(books, &Entry { told, verdict: &verdict, first: false, chain: &chain });
 }
 
 fn mode(path: &Path) -> u32 {
