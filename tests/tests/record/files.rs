@@ -129,9 +129,8 @@ fn the_disk_is_read_only() {
 fn people_have_theirs_at_home() {
     let scene = scene("");
     let denied = serve(&WORLD.denied);
-    let (home, module) = (scene.site.path("home"), scene.site.path("peerkey.so"));
-    fs::copy(peerkey_tests::artifacts::provider(), &module).unwrap();
-    scene.site.provider_module(&module);
+    let home = scene.site.path("home");
+    scene.site.public_provider();
     chown(&home, Some(12_345), None).unwrap();
     let visit = scene.visit(denied.address(), BANK);
     let client = Client::SClient.command(&scene.site, peerkey_tests::site::Peerkey::On, &visit);

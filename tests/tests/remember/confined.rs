@@ -32,9 +32,7 @@ fn a_filter_of_system_calls() {
 fn a_set_user_id_program_follows_no_environment() {
     let scene = scene("");
     let server = serve(&WORLD.router);
-    let module = scene.site.path("peerkey.so");
-    fs::copy(peerkey_tests::artifacts::provider(), &module).unwrap();
-    scene.site.provider_module(&module);
+    scene.site.public_provider();
     fs::set_permissions(scene.site.path(""), Permissions::from_mode(0o755)).unwrap();
     let home = scene.site.path("home");
     chown(&home, Some(OWNER), None).unwrap();

@@ -177,9 +177,7 @@ fn people_have_theirs_at_home() {
     let scene = scene("");
     let real = serve(&WORLD.router);
     let home = scene.site.path("home");
-    let module = scene.site.path("peerkey.so");
-    fs::copy(peerkey_tests::artifacts::provider(), &module).unwrap();
-    scene.site.provider_module(&module);
+    scene.site.public_provider();
     let by = |uid: &str| {
         let client = Client::SClient.command(&scene.site, Peerkey::On, &router(&scene, &real));
         let arguments = ["--reuid", uid, "--regid", uid, "--clear-groups"].map(str::to_owned);

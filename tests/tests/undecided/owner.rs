@@ -3,7 +3,6 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use peerkey_tests::artifacts;
 use peerkey_tests::run::run;
 use peerkey_tests::site::Peerkey;
 
@@ -39,8 +38,7 @@ fn others_may_write_it() {
 #[test]
 fn it_cannot_be_read() {
     let bank = Bank::new();
-    let module = bank.site.path("peerkey.so");
-    fs::copy(artifacts::provider(), &module).unwrap();
+    let module = bank.site.public_provider();
     for (path, mode) in [(POLICY, 0o600), ("state", 0o700)] {
         for on_error in [OnError::Reject, OnError::Application] {
             bank.apply_afresh();
