@@ -144,7 +144,7 @@ impl<'a> Database<'a> {
         command
     }
 
-    /// `vfychain` of a certificate with those that come with it; at a time, as it takes one.
+    /// What `vfychain` makes of a certificate with those that come with it; at a time, as it takes one.
     pub fn verify(
         &self,
         verifier: Verifier,
@@ -152,6 +152,17 @@ impl<'a> Database<'a> {
         chain: &[X509],
         at: Option<&str>,
     ) -> Verdict {
+        Verdict::of_vfychain(run(&mut self.vfychain(verifier, usage, chain, at)))
+    }
+
+    /// The command for that.
+    pub fn vfychain(
+        &self,
+        verifier: Verifier,
+        usage: Usage,
+        chain: &[X509],
+        at: Option<&str>,
+    ) -> Command {
         let (nss, pkix) = match verifier {
             Verifier::Classic(nss) => (nss, false),
             Verifier::Pkix => (Nss::Debian, true),
@@ -163,7 +174,7 @@ impl<'a> Database<'a> {
             let name = format!("chain-{i}.pem");
             command.arg("-a").arg(self.site.write(&name, certificate.to_pem().unwrap()));
         }
-        Verdict::of_vfychain(run(&mut command))
+        command
     }
 
     /// `tstclnt`'s visit of a server under a name: whether its answer comes.

@@ -18,8 +18,9 @@ use std::path::Path;
 use std::process::Command;
 
 use peerkey_tests::artifacts;
-use peerkey_tests::nss::{Database, Nss};
+use peerkey_tests::nss::{Database, Nss, Usage, Verifier};
 use peerkey_tests::pki::{Draft, Issued};
+use peerkey_tests::program::{Client, Visit};
 use peerkey_tests::run::{run, under};
 use peerkey_tests::server::{ServerDraft, Service};
 use peerkey_tests::site::{Peerkey, SHIPPED, Site};
@@ -51,7 +52,6 @@ fn openssl(root: &Issued, leaf: &Issued) -> Vec<executed::Run> {
     let path = "version = 1\n[authority.ours]\nkind = 'x509'\nanchors = ['anchors/root.pem']\n\
                 [default]\naccept = { any = ['ours'] }\n";
     let server = ServerDraft::new(Service::Https, leaf).start();
-    let port = server.address().port();
     let (mut starts, mut decisions) = (Vec::new(), Vec::new());
     for policy in [SHIPPED, &pin, path] {
         let site = Site::new();
@@ -59,10 +59,8 @@ fn openssl(root: &Issued, leaf: &Issued) -> Vec<executed::Run> {
         site.apply(policy);
         let mut version = site.command("/usr/bin/openssl", Peerkey::On);
         starts.push(executed(&site, version.arg("version")));
-        let mut curl = site.command("/usr/bin/curl", Peerkey::On);
-        curl.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(trusted);
-        curl.args(["--resolve", &format!("{NAME}:{port}:127.0.0.1")]);
-        decisions.push(executed(&site, curl.arg(format!("https://{NAME}:{port}/"))));
+        let visit = Visit::new(server.address(), NAME, &trusted);
+        decisions.push(executed(&site, &Client::Curl.command(&site, Peerkey::On, &visit)));
     }
     starts.extend(decisions);
     starts
@@ -76,14 +74,9 @@ fn nss(root: &Issued, leaf: &Issued) -> Vec<executed::Run> {
         "version = 1\n[authority.ours]\nkind = 'x509'\nanchors = ['anchors/root.pem']\n\
          [default]\naccept = { any = ['application', 'ours'] }\n",
     );
-    let files = [("leaf.pem", &leaf.cert), ("ca.pem", &leaf.above[0])]
-        .map(|(name, cert)| site.write(name, cert.to_pem().unwrap()));
     let database = Database::with_module(&site, "nss");
-    let mut vfychain = database.tool("vfychain", Nss::Debian);
-    vfychain.args(["-u", "1"]);
-    for file in files {
-        vfychain.arg("-a").arg(file);
-    }
+    let chain = [leaf.cert.clone(), leaf.above[0].clone()];
+    let vfychain = database.vfychain(Verifier::Classic(Nss::Debian), Usage::Server, &chain, None);
     vec![executed(&site, &vfychain)]
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn of(runs: &[BTreeSet<&str>]) -> String {
 }
 
 /// The name without what another compiler would make of it: Rust's mangled names hold hashes (legacy: `17h`
-/// and 16 digits before the `E`; v0: `Cs`, base 62 and `_`, RFC 2603).
+/// and 16 digits before the `E`; v0: `Cs`, base 62 and `_`, RFC 2603), and LLVM numbers what would be there twice.
 fn pattern(name: &str) -> String {
     let legacy = |at: usize| {
         let digits = name.get(at + 3..at + 19)?;
@@ -41,6 +41,11 @@ fn pattern(name: &str) -> String {
     }
     if !name.starts_with("_R") {
         return name.to_owned();
+    }
+    if let Some((unnumbered, number)) = name.rsplit_once('.')
+        && number.bytes().all(|b| b.is_ascii_digit())
+    {
+        return format!("{}.*", pattern(unnumbered));
     }
     let mut parts = name.split("Cs");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -66,6 +71,7 @@ mod tests {
             ("_ZN4core3fmt5write17h9b30b3242dc7c392E.llvm.7", "_ZN4core3fmt5write17h*"),
             ("_RNvNtCsgEmfK2I1SDS_4core3fmt5write", "_RNvNtCs*_4core3fmt5write"),
             ("_RNvCsa_3CsxNtCsb_1y", "_RNvCs*_3CsxNtCs*_1y"),
+            ("_RNvNtCsgEmfK2I1SDS_4core3fmt5write.2661", "_RNvNtCs*_4core3fmt5write.*"),
         ] {
             assert_eq!(pattern(name), expected);
         }
